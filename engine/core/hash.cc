@@ -1,0 +1,99 @@
+#include "engine/core/hash.h"
+
+#include <fmt/format.h>
+#include <openssl/evp.h>
+#include <xxhash.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <new>
+
+namespace epochfs::engine {
+namespace {
+
+XXH128_hash_t term(PageNo page, std::uint64_t hash) noexcept {
+  std::array<std::byte, 12> input{};
+  store_le(MutableByteView(input), page.get());
+  store_le(MutableByteView(input).subspan(4), hash);
+  return XXH3_128bits(input.data(), input.size());
+}
+
+}  // namespace
+
+std::uint64_t page_hash(ByteView bytes) noexcept { return XXH3_64bits(bytes.data(), bytes.size()); }
+
+void StateHash::add(PageNo page, std::uint64_t hash) noexcept {
+  const XXH128_hash_t t = term(page, hash);
+  *this += StateHash(t.high64, t.low64);
+}
+
+void StateHash::remove(PageNo page, std::uint64_t hash) noexcept {
+  const XXH128_hash_t t = term(page, hash);
+  high_ -= t.high64 + (low_ < t.low64 ? 1 : 0);
+  low_ -= t.low64;
+}
+
+StateHash& StateHash::operator+=(const StateHash& other) noexcept {
+  low_ += other.low_;
+  high_ += other.high_ + (low_ < other.low_ ? 1 : 0);
+  return *this;
+}
+
+std::string StateHash::hex() const { return fmt::format("{:016x}{:016x}", high_, low_); }
+
+void Sha256::Free::operator()(evp_md_ctx_st* context) const noexcept { EVP_MD_CTX_free(context); }
+
+Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
+  if (!context_ || EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) != 1)
+    throw std::bad_alloc();
+}
+
+void Sha256::update(ByteView bytes) {
+  EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size());
+}
+
+Sha256Digest Sha256::finish() {
+  std::array<unsigned char, 32> raw{};
+  EVP_DigestFinal_ex(context_.get(), raw.data(), nullptr);
+  Sha256Digest digest{};
+  std::ranges::transform(raw, digest.begin(), [](unsigned char c) { return std::byte{c}; });
+  return digest;
+}
+
+Sha256Digest Sha256::of(ByteView bytes) {
+  Sha256 sum;
+  sum.update(bytes);
+  return sum.finish();
+}
+
+void Crc32::update(ByteView bytes) noexcept {
+  const auto text = as_text(bytes);
+  value_ = static_cast<std::uint32_t>(
+      crc32_z(value_, reinterpret_cast<const unsigned char*>(text.data()), text.size()));
+}
+
+std::string to_hex(ByteView bytes) {
+  std::string hex;
+  hex.reserve(bytes.size() * 2);
+  for (const std::byte b : bytes) hex += fmt::format("{:02x}", std::to_integer<unsigned>(b));
+  return hex;
+}
+
+Result<Sha256Digest> sha256_from_hex(std::string_view hex) {
+  const auto digit = [](char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    return -1;
+  };
+  Sha256Digest digest{};
+  if (hex.size() != digest.size() * 2) return Error::corrupt("a SHA-256 needs 64 hex digits");
+  for (std::size_t i = 0; i < digest.size(); ++i) {
+    const int high = digit(hex[2 * i]);
+    const int low = digit(hex[2 * i + 1]);
+    if (high < 0 || low < 0) return Error::corrupt("a SHA-256 needs 64 hex digits");
+    digest[i] = static_cast<std::byte>(high * 16 + low);
+  }
+  return digest;
+}
+
+}  // namespace epochfs::engine

@@ -1,0 +1,73 @@
+#include "engine/core/text.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cstddef>
+
+namespace epochfs::engine {
+namespace {
+
+// Length of the well-formed UTF-8 sequence at the start of `text` and its code point; 0 if
+// malformed.
+struct Decoded {
+  std::size_t length = 0;
+  char32_t code = 0;
+};
+
+Decoded decode(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char lead = byte(0);
+  if (lead < 0x80) return {1, lead};
+  std::size_t length = 0;
+  char32_t code = 0;
+  char32_t least = 0;
+  if ((lead & 0xe0U) == 0xc0) length = 2, code = lead & 0x1fU, least = 0x80;
+  if ((lead & 0xf0U) == 0xe0) length = 3, code = lead & 0x0fU, least = 0x800;
+  if ((lead & 0xf8U) == 0xf0) length = 4, code = lead & 0x07U, least = 0x10000;
+  if (length == 0 || text.size() < length) return {};
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xc0U) != 0x80) return {};
+    code = (code << 6) | (byte(i) & 0x3fU);
+  }
+  if (code < least || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return {};
+  return {length, code};
+}
+
+bool is_harmless(char32_t code) {
+  if (code < 0x20 || (code >= 0x7f && code < 0xa0)) return false;
+  if (code == 0x061c || code == 0x200e || code == 0x200f || code == 0xfeff) return false;
+  return !(code >= 0x2028 && code <= 0x202e) && !(code >= 0x2066 && code <= 0x2069);
+}
+
+}  // namespace
+
+std::string printable(std::string_view untrusted) {
+  std::string out;
+  while (!untrusted.empty()) {
+    const Decoded next = decode(untrusted);
+    const std::size_t length = next.length == 0 ? 1 : next.length;
+    if (next.length != 0 && is_harmless(next.code)) {
+      out += untrusted.substr(0, length);
+    } else {
+      for (std::size_t i = 0; i < length; ++i)
+        out += fmt::format("\\x{:02x}", static_cast<unsigned char>(untrusted[i]));
+    }
+    untrusted.remove_prefix(length);
+  }
+  return out;
+}
+
+std::string human_bytes(std::uint64_t bytes) {
+  constexpr std::array kUnits = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  double value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  while (value >= 1024 && unit + 1 < kUnits.size()) {
+    value /= 1024;
+    ++unit;
+  }
+  if (unit == 0) return fmt::format("{} B", bytes);
+  return fmt::format("{:.1f} {}", value, kUnits[unit]);
+}
+
+}  // namespace epochfs::engine

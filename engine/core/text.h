@@ -1,0 +1,17 @@
+// Text for people: untrusted names made harmless, sizes made readable.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace epochfs::engine {
+
+// Control, bidirectional-override and invalid UTF-8 bytes as \xNN, so that a name from a repository
+// cannot move the cursor, hide text or forge lines in a terminal or a log.
+std::string printable(std::string_view untrusted);
+
+// 1536 -> "1.5 KiB", 999 -> "999 B".
+std::string human_bytes(std::uint64_t bytes);
+
+}  // namespace epochfs::engine

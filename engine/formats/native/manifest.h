@@ -1,0 +1,89 @@
+// The two JSON documents of a native repository and the cursor beside them.
+//
+// Source    engine/formats/native/repository.md
+// Trust     none: sizes, counts and names are checked; unknown fields are ignored, a newer version
+// is kUnsupported
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/core/hash.h"
+#include "engine/core/units.h"
+#include "engine/formats/native/segment_layout.h"
+
+namespace epochfs::engine::native {
+
+inline constexpr std::string_view kRepositoryFile = "epochfs.json";
+inline constexpr std::string_view kManifestFile = "manifest.json";
+inline constexpr std::string_view kCursorFile = "cursor.json";
+inline constexpr std::uint64_t kRepositoryBytesMax = 64 * 1024;
+inline constexpr std::uint64_t kManifestBytesMax = 256ULL * 1024 * 1024;
+inline constexpr std::uint64_t kCursorBytesMax = 64 * 1024;
+
+// epochfs.json at the root: what makes a directory a repository.
+struct RepositoryInfo {
+  std::string id;  // 32 lower-case hex digits, random
+  UtcTime created;
+};
+std::string encode_repository(const RepositoryInfo& info);
+Result<RepositoryInfo> parse_repository(ByteView json);
+
+enum class Engine { kSqlite, kFile };
+std::string_view engine_name(Engine engine) noexcept;
+Result<Engine> engine_from(std::string_view name);  // kUnsupported
+
+struct SegmentEntry {
+  SegmentKind kind = SegmentKind::kFull;
+  std::string filename;  // one plain component
+  Epoch start_epoch;     // fulls: 0; incrementals: the first epoch in it
+  Epoch end_epoch;
+  std::uint32_t checksum = 0;  // CRC-32 of the object
+  std::uint64_t size_bytes = 0;
+  std::uint64_t created_at_ms = 0;
+  Sha256Digest sha256{};
+  Sha256Digest
+      tables_sha256{};  // of tables and footer: what a reader checks when it opens the segment
+  std::uint32_t page_size = 0;
+  std::string base;  // incrementals: filename of the full whose pages are the prefixes
+};
+
+struct Manifest {
+  std::string database;   // equals the directory's name
+  std::string file_name;  // the database file's own name inside the epochs
+  Engine engine = Engine::kSqlite;
+  std::uint64_t revision = 0;            // 1, 2, 3, ...: grows by one with every write
+  std::optional<Sha256Digest> previous;  // SHA-256 of the manifest before, as stored
+  std::vector<SegmentEntry> segments;    // in the order of the backups
+};
+std::string encode_manifest(const Manifest& manifest);
+// Structure only: kinds, plain names, no filename twice, epochs that never run backwards, every
+// incremental's base an earlier full. Chains (is there a hole?) are the timeline's business.
+Result<Manifest> parse_manifest(ByteView json);
+
+// Where the last backup stopped reading its source. Never part of the commit: without it, or when
+// it does not fit the newest epoch, the next backup compares pages.
+struct Cursor {
+  Epoch epoch;  // the newest epoch when it was written
+  std::string source_path;
+  UtcTime looked;  // the source was covered until then
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  std::uint64_t size_bytes = 0;
+  std::int64_t mtime_ns = 0;
+  std::int64_t ctime_ns = 0;
+  // SQLite only.
+  std::uint32_t change_counter = 0;
+  bool has_wal = false;  // the fields below are the state of the write-ahead log
+  SourcePosition position;
+  std::uint32_t checksum1 = 0;  // running checksum stored in frame `position.frame`
+  std::uint32_t checksum2 = 0;
+  friend bool operator==(const Cursor&, const Cursor&) = default;
+};
+std::string encode_cursor(const Cursor& cursor);
+Result<Cursor> parse_cursor(ByteView json);
+
+}  // namespace epochfs::engine::native

@@ -1,0 +1,153 @@
+// Native segments, version 1: values of the footer, the tables and the record header, and their
+// bytes.
+//
+// Source    engine/formats/native/segment.md is the specification; this file is its other half
+// Trust     none: every parser checks lengths, counts, offsets and order before it uses them
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/core/bytes.h"
+#include "engine/core/hash.h"
+#include "engine/core/units.h"
+
+namespace epochfs::engine::native {
+
+// Skippable zstd frames that carry everything that is not page data; stock zstd passes over them.
+inline constexpr std::uint32_t kSignatureFrame = 0x184D2A50;
+inline constexpr std::uint32_t kTableFrame = 0x184D2A51;
+inline constexpr std::uint32_t kFooterFrame = 0x184D2A52;
+inline constexpr std::uint32_t kRecordFrame = 0x184D2A53;
+
+inline constexpr std::size_t kFrameHeaderSize = 8;  // magic u32, length u32
+inline constexpr std::size_t kSignatureSize = kFrameHeaderSize + 8;
+inline constexpr std::size_t kFooterSize = kFrameHeaderSize + 128;
+
+inline constexpr std::uint32_t kBlockBytesMin = 16 * 1024;
+inline constexpr std::uint32_t kBlockBytesMax = 64 * 1024;
+inline constexpr std::uint32_t kRecordBytesMax = 64 * 1024;  // versions of one record, decompressed
+inline constexpr std::uint32_t kUnitBytesMax = 128 * 1024;   // a block or record as stored
+
+enum class SegmentKind : std::uint8_t { kFull = 0, kIncremental = 1 };
+
+// How an epoch came to be known.
+enum class Captured : std::uint8_t {
+  kCommit = 0,    // one transaction, proven by an unbroken log
+  kPageDiff = 1,  // the state found by comparing pages; may fold several transactions
+};
+
+// Where in the source's log the epoch ends; all zero when it was not read from a log.
+struct SourcePosition {
+  std::uint32_t salt1 = 0;
+  std::uint32_t salt2 = 0;
+  std::uint32_t checkpoint_sequence = 0;
+  std::uint32_t frame = 0;
+  friend bool operator==(const SourcePosition&, const SourcePosition&) = default;
+};
+
+inline constexpr std::uint8_t kEpochWalMode = 1;  // EpochFacts::flags: the SQLite header says WAL
+
+struct EpochFacts {
+  Epoch epoch;
+  UtcTime committed;  // when the commit was seen: an upper bound that never runs backwards
+  UtcTime captured;   // when capture read it
+  std::uint64_t size_bytes = 0;
+  StateHash state;
+  SourcePosition position;
+  std::uint32_t pages_changed = 0;
+  std::uint32_t commits_folded = 0;  // 0 = unknown; 1 for kCommit
+  Captured how = Captured::kCommit;
+  std::uint8_t flags = 0;
+  friend bool operator==(const EpochFacts&, const EpochFacts&) = default;
+};
+
+struct Footer {
+  SegmentKind kind = SegmentKind::kFull;
+  std::uint32_t page_size = 0;
+  std::uint32_t block_size = 0;  // 0 in incrementals
+  std::uint32_t epoch_count = 0;
+  Epoch start_epoch;  // fulls: 0
+  Epoch end_epoch;
+  Epoch base_epoch;  // incrementals: end epoch of the full whose pages are the prefixes
+  std::uint64_t image_bytes =
+      0;                         // fulls: size of the image; incrementals: size of the base's image
+  std::uint64_t unit_count = 0;  // blocks or records
+  std::uint64_t version_count = 0;  // page versions held
+  std::uint64_t tables_offset = 0;  // units lie in [kSignatureSize, tables_offset)
+  std::uint64_t tables_bytes = 0;
+  std::uint64_t tables_hash = 0;  // XXH3-64 of the tables' bytes
+  friend bool operator==(const Footer&, const Footer&) = default;
+};
+
+Bytes signature_frame();
+Result<void> check_signature(ByteView frame);
+// kFooterSize bytes, frame header included.
+Bytes encode_footer(const Footer& footer);
+// `object_bytes` is the whole object's size; the footer must agree with it. kUnsupported: newer
+// version or an unknown incompatible flag.
+Result<Footer> parse_footer(ByteView frame, std::uint64_t object_bytes);
+
+// --- tables: each frame holds one chunk of rows of one table, its columns compressed together ---
+
+enum class TableKind : std::uint8_t { kBlocks = 1, kRecords = 2, kEpochs = 3 };
+
+inline constexpr std::size_t kTableHeaderSize = kFrameHeaderSize + 12;
+inline constexpr std::uint32_t kBlocksPerChunk = 1024;
+inline constexpr std::uint32_t kRecordsPerChunk = 8192;
+inline constexpr std::uint32_t kEpochsPerChunk = 4096;
+inline constexpr std::uint32_t kVersionsPerChunk = 65536;  // over all records of a chunk
+inline constexpr std::uint32_t kTableRawMax = 4 * 1024 * 1024;
+
+// Header of a table frame: kind u8, three zero bytes, rows u32, raw size u32; a zstd frame of the
+// columns follows.
+struct TableHeader {
+  TableKind kind = TableKind::kBlocks;
+  std::uint32_t rows = 0;
+  std::uint32_t raw_bytes = 0;     // of the columns, decompressed; at most kTableRawMax
+  std::uint32_t stored_bytes = 0;  // of the zstd frame
+};
+Bytes encode_table_header(const TableHeader& header);
+Result<TableHeader> parse_table_header(ByteView bytes);  // kTableHeaderSize bytes
+
+// One block of a full: its stored size, and the hash of each page in it.
+struct BlockRow {
+  std::uint32_t stored_bytes = 0;
+  std::vector<std::uint64_t> page_hashes;
+};
+// All rows but the image's last hold block_size / page_size hashes.
+Bytes encode_blocks(std::span<const BlockRow> rows);
+Result<std::vector<BlockRow>> parse_blocks(ByteView raw, std::uint32_t rows,
+                                           std::uint32_t pages_per_block, std::uint64_t pages_left);
+
+// One record of an incremental: a page, the stored size of its unit, and the epochs of its
+// versions.
+struct RecordRow {
+  PageNo page;
+  std::uint32_t stored_bytes = 0;
+  std::vector<Epoch> epochs;  // ascending, at least one
+};
+Bytes encode_records(std::span<const RecordRow> rows, Epoch start_epoch);
+Result<std::vector<RecordRow>> parse_records(ByteView raw, std::uint32_t rows, Epoch start_epoch,
+                                             Epoch end_epoch);
+
+Bytes encode_epochs(std::span<const EpochFacts> rows);
+Result<std::vector<EpochFacts>> parse_epochs(ByteView raw, std::uint32_t rows);
+
+// --- a record as stored: this header in a skippable frame, then one zstd frame of the versions ---
+
+struct RecordHeader {
+  PageNo page;
+  bool has_prefix = false;  // the zstd frame needs the page's image in the base full
+  std::vector<Epoch> epochs;
+  std::vector<std::uint64_t> hashes;  // one per epoch
+};
+Bytes encode_record_header(const RecordHeader& header);
+struct ParsedRecordHeader {
+  RecordHeader header;
+  std::size_t bytes = 0;  // where the zstd frame begins
+};
+Result<ParsedRecordHeader> parse_record_header(ByteView unit);
+
+}  // namespace epochfs::engine::native

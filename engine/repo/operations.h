@@ -1,0 +1,119 @@
+// What the command does with a repository, each as one call: values in, values out, no terminal.
+//
+// Errors    those of repository.h and capture/snapshot.h; kLocked: another writer is at work;
+// kExists: the output is there Progress  called from one thread at a time, now and then; done and
+// total in bytes (total 0: unknown)
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/repo/repository.h"
+
+namespace epochfs::engine {
+
+using Progress = std::function<void(std::uint64_t done_bytes, std::uint64_t total_bytes)>;
+
+// Makes an empty repository. kExists: there is one already, or the directory holds something else.
+Result<void> init_repository(const std::string& location);
+
+struct BackupOptions {
+  std::string database_path;
+  std::string location;
+  std::string cache_directory;
+  std::string name;  // empty: the file's name without its last extension
+  std::optional<native::Engine> engine;
+  bool dry_run = false;
+  bool full = false;  // also store a new full of the newest epoch
+  bool wait = false;  // for another writer
+  Progress progress;
+};
+
+struct BackupReport {
+  std::string database;
+  native::Engine engine = native::Engine::kSqlite;
+  std::optional<Epoch> newest;     // after the backup (or as it would be, for a dry run)
+  std::optional<Epoch> first_new;  // nullopt: nothing changed
+  std::uint64_t epochs_added = 0;
+  std::uint64_t pages_stored = 0;  // page versions
+  std::uint64_t bytes_read = 0;    // from the database and its log
+  std::uint64_t bytes_stored = 0;  // into the repository
+  bool wrote_full = false;
+  bool wrote_incremental = false;
+  std::string reason;  // why pages were compared, or a full was taken; empty: neither
+  double seconds = 0;
+};
+Result<BackupReport> backup(const BackupOptions& options);
+
+struct RestoreOptions {
+  std::string output;  // a path; "-" is not handled here: see restore_to_descriptor
+  bool force = false;  // replace an existing output
+  Progress progress;
+};
+struct RestoreReport {
+  Epoch epoch;
+  std::uint64_t size_bytes = 0;
+  StateHash state;
+  double seconds = 0;
+};
+// Temporary file beside the output, state hash checked while writing, fsync, rename, fsync of the
+// directory; then `-wal`,
+// `-shm` and `-journal` of a replaced output are gone. Mode 0644 & ~umask, mtime = commit time.
+Result<RestoreReport> restore(Database& database, Epoch epoch, const RestoreOptions& options);
+Result<RestoreReport> restore_to_descriptor(Database& database, Epoch epoch, int descriptor,
+                                            const Progress& progress);
+
+// What a repository can give back.
+struct DatabaseSummary {
+  std::string name;
+  native::Engine engine = native::Engine::kSqlite;
+  std::string file_name;
+  std::uint64_t epoch_count = 0;
+  std::optional<native::EpochFacts> oldest;
+  std::optional<native::EpochFacts> newest;
+  std::optional<UtcTime> covered_until;
+  std::uint64_t fulls = 0;
+  std::uint64_t incrementals = 0;
+  std::uint64_t stored_bytes = 0;
+  std::vector<std::string>
+      problems;  // segments that are missing or short and the epochs they cost; gaps
+};
+Result<std::vector<DatabaseSummary>> summarize(Repository& repository,
+                                               const std::string& database /* empty: all */);
+
+struct Damage {
+  std::string database;
+  std::string object;               // file in the repository
+  std::string text;                 // what is wrong with it, where
+  std::optional<Epoch> first_lost;  // epochs that it costs (all their bytes or some), both included
+  std::optional<Epoch> last_lost;
+};
+struct VerifyReport {
+  std::uint64_t databases = 0;
+  std::uint64_t segments = 0;
+  std::uint64_t epochs = 0;  // whose state hashes were recomputed (structure only: that are listed)
+  std::uint64_t bytes_checked = 0;
+  std::vector<Damage> damage;         // empty: sound
+  std::vector<std::string> warnings;  // harmless: orphans, half-written files
+};
+// quick: manifests, sizes, footers and tables. Otherwise everything: SHA-256 of each segment, every
+// block and record decoded, every page hash, the state hash of every epoch. Damage is an answer,
+// not a failure.
+Result<VerifyReport> verify(const std::string& location, const std::string& database, bool quick,
+                            const Progress& progress);
+
+struct DiffReport {
+  native::EpochFacts from;
+  native::EpochFacts to;
+  std::uint64_t pages_changed = 0;  // in both, with other content
+  std::uint64_t pages_added = 0;
+  std::uint64_t pages_removed = 0;
+  std::uint64_t bytes_changed = 0;  // page size x (changed + added)
+  std::vector<PageRange> ranges;    // of changed and added pages, ascending
+};
+Result<DiffReport> diff(Database& database, Epoch from, Epoch to);
+
+}  // namespace epochfs::engine

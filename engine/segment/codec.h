@@ -1,0 +1,37 @@
+// Blocks and records between stored and plain bytes. Contexts are kept per thread.
+//
+// Trust     sizes of buffers come from the caller's validated metadata, never from a zstd header
+// Threads   any
+#pragma once
+
+#include <vector>
+
+#include "engine/core/bytes.h"
+#include "engine/core/units.h"
+
+namespace epochfs::engine {
+
+// One zstd frame with content size and checksum; `prefix` as by `zstd --patch-from`, empty: none.
+Result<Bytes> compress_frame(ByteView plain, ByteView prefix, int level);
+// Exactly one frame that fills `out` exactly. kCorrupt otherwise.
+Result<void> decompress_frame(ByteView frame, ByteView prefix, MutableByteView out);
+
+// A block of a full whose plain size is `plain_bytes`: whole pages, the image's last one padded
+// with zeros, the hash of each checked. kCorrupt names the first bad page by its place in the
+// block.
+Result<Bytes> decode_block(ByteView stored, std::size_t plain_bytes, PageSize page_size,
+                           std::span<const std::uint64_t> page_hashes);
+
+struct DecodedRecord {
+  std::vector<Epoch> epochs;  // ascending
+  Bytes pages;                // one whole page per epoch, in that order; hashes checked
+};
+// A record as stored. `prefix` is the page's image in the base full (whole page, padded), used when
+// the record's header asks for one; empty when the base has no such page. kCorrupt also when it is
+// another page's record.
+Result<DecodedRecord> decode_record(ByteView stored, PageNo page, PageSize page_size,
+                                    ByteView prefix);
+// The header alone tells whether decode_record needs the prefix, and the hashes of the versions:
+// native::parse_record_header.
+
+}  // namespace epochfs::engine

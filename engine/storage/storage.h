@@ -1,0 +1,120 @@
+// Whole objects by name: the only way to a repository's bytes, local or remote.
+//
+// Names     "epochfs.json", "app/manifest.json": relative, '/'-separated, components that
+// is_plain_name
+//           accepts. Anything else is kInvalid before the storage is asked.
+// Trust     none in the content; local storage never leaves its root (no symlinks, regular files
+// only) Threads   all functions of all classes here may run on any number of threads, but an Upload
+// and a
+//           WriterLock belong to one thread at a time
+// Errors    kNotFound: no such object · kIo: the storage failed · kNoSpace · kExists, kLocked: lost
+// a race
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/core/bytes.h"
+#include "engine/core/error.h"
+
+namespace epochfs::engine {
+
+struct ObjectInfo {
+  std::string name;  // last component only
+  std::uint64_t size_bytes = 0;
+  // Changes whenever the object's content may have changed; equal text = same content. Opaque
+  // (local: device, inode, size, mtime and ctime; an object store: its ETag).
+  std::string version;
+};
+
+struct Listing {
+  std::vector<std::string> directories;  // last components, sorted
+  std::vector<ObjectInfo> objects;       // sorted by name
+};
+
+// One object, pinned: its size and version stay what they were when it was opened.
+class Blob {
+ public:
+  Blob() = default;
+  Blob(const Blob&) = delete;
+  Blob& operator=(const Blob&) = delete;
+  virtual ~Blob() = default;
+
+  [[nodiscard]] virtual std::uint64_t size_bytes() const noexcept = 0;
+  [[nodiscard]] virtual const std::string& version() const noexcept = 0;
+  // Fills `out` with the bytes from `offset` on, all of it. kCorrupt: beyond the size. kIo: the
+  // object got shorter, or cannot be read.
+  virtual Result<void> read(std::uint64_t offset, MutableByteView out) const = 0;
+};
+
+// A new object being written. Nothing is visible under its name until finish(); destruction without
+// it leaves nothing behind.
+class Upload {
+ public:
+  Upload() = default;
+  Upload(const Upload&) = delete;
+  Upload& operator=(const Upload&) = delete;
+  virtual ~Upload() = default;
+
+  virtual Result<void> append(ByteView bytes) = 0;
+  // Makes the object durable and visible. kExists: the name is taken; the other object is
+  // untouched.
+  virtual Result<void> finish() = 0;
+};
+
+// Held by the one writer of a directory; released by destruction or by the death of the process.
+class WriterLock {
+ public:
+  WriterLock() = default;
+  WriterLock(const WriterLock&) = delete;
+  WriterLock& operator=(const WriterLock&) = delete;
+  virtual ~WriterLock() = default;
+};
+
+class Storage {
+ public:
+  Storage() = default;
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+  virtual ~Storage() = default;
+
+  // For people: the place this storage stands for, and an object in it.
+  [[nodiscard]] virtual std::string location() const = 0;
+  [[nodiscard]] std::string describe(std::string_view name) const;
+
+  virtual Result<std::shared_ptr<const Blob>> open(std::string_view name) const = 0;
+  virtual Result<ObjectInfo> stat(std::string_view name) const = 0;
+  // One level below `directory` ("" is the root). Entries whose names are not plain, and everything
+  // that is neither a regular file nor a directory, are left out. A missing directory is kNotFound.
+  virtual Result<Listing> list(std::string_view directory) const = 0;
+
+  virtual Result<std::unique_ptr<Upload>> create(std::string_view name) = 0;
+  // Replaces the object's whole content atomically and durably: a reader sees the old or the new.
+  // `expected` is the version it must have now, nullopt: it must not exist. kLocked: it is
+  // something else by now.
+  virtual Result<void> replace(std::string_view name, ByteView content,
+                               const std::optional<std::string>& expected) = 0;
+  virtual Result<void> remove(std::string_view name) = 0;  // absent is fine
+  // Excludes other writers below `directory` (created when missing). kLocked: somebody else has it;
+  // with `wait`, blocks until it is free. Also clears away what a dead writer left half-written.
+  virtual Result<std::unique_ptr<WriterLock>> lock_writer(std::string_view directory,
+                                                          bool wait) = 0;
+
+  struct Content {
+    Bytes bytes;
+    std::string version;
+  };
+  // The whole object, read at once. kCorrupt: larger than `bytes_max`.
+  Result<Content> get(std::string_view name, std::uint64_t bytes_max) const;
+};
+
+// One path component, 1 to 255 bytes, not "." or "..", no '/', '\\' or control byte.
+[[nodiscard]] bool is_plain_name(std::string_view component) noexcept;
+// One to eight plain components joined by '/'. kInvalid otherwise.
+Result<void> check_object_name(std::string_view name);
+
+}  // namespace epochfs::engine

@@ -1,0 +1,93 @@
+// One database at one epoch, as files; and the line of its epochs.
+//
+// Values    a View and a Timeline never change; whoever holds one may go on using it for ever
+// Threads   any
+// Errors    kCorrupt / kIo from read(): that range cannot be served, the rest still can
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/formats/native/manifest.h"
+
+namespace epochfs::engine {
+
+// Bytes that live somewhere else; the owner keeps them alive.
+struct Piece {
+  std::shared_ptr<const void> owner;
+  ByteView bytes;
+};
+using Pieces = std::vector<Piece>;
+
+class File {
+ public:
+  File() = default;
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  virtual ~File() = default;
+
+  [[nodiscard]] virtual std::uint64_t size_bytes() const noexcept = 0;
+  // Exactly the bytes of `range`, which lies inside the file, in order and verified; or a failure.
+  virtual Result<Pieces> read(ByteRange range) const = 0;
+  // The caller will soon read `range` (clamped to the file). Returns at once; failures show up in
+  // read().
+  virtual void prefetch(ByteRange range) const = 0;
+};
+
+struct FileEntry {
+  std::string name;
+  std::uint64_t size_bytes = 0;
+};
+
+// An epoch and its neighbours, as epoch.json and `log` show it.
+struct EpochInfo {
+  native::EpochFacts facts;
+  std::optional<Epoch> parent;         // the epoch before; nullopt for the first
+  std::optional<UtcTime> valid_until;  // commit time of the epoch after; nullopt for the newest
+  std::string segment;                 // file that brought it
+  std::string base;                    // full below it
+};
+
+class View {
+ public:
+  View() = default;
+  View(const View&) = delete;
+  View& operator=(const View&) = delete;
+  virtual ~View() = default;
+
+  [[nodiscard]] virtual const EpochInfo& info() const noexcept = 0;
+  // The files of the epoch directory, in listing order; the database itself is the first.
+  [[nodiscard]] virtual const std::vector<FileEntry>& files() const noexcept = 0;
+  virtual Result<std::shared_ptr<const File>> open(std::size_t file_index) const = 0;
+};
+
+// The epochs of one database as known at one moment. Lookups go to the index: cost and memory do
+// not grow with history. kIo: the index failed.
+class Timeline {
+ public:
+  Timeline() = default;
+  Timeline(const Timeline&) = delete;
+  Timeline& operator=(const Timeline&) = delete;
+  virtual ~Timeline() = default;
+
+  [[nodiscard]] virtual std::uint64_t epoch_count() const noexcept = 0;
+  [[nodiscard]] virtual std::optional<Epoch> oldest() const noexcept = 0;
+  [[nodiscard]] virtual std::optional<Epoch> newest() const noexcept = 0;
+  [[nodiscard]] virtual std::uint64_t stored_bytes() const noexcept = 0;  // of all segments
+  [[nodiscard]] virtual std::optional<UtcTime> covered_until() const noexcept = 0;
+
+  virtual Result<std::optional<native::EpochFacts>> find(Epoch epoch) const = 0;
+  // The last epoch committed at or before `moment`.
+  virtual Result<std::optional<native::EpochFacts>> newest_at(UtcTime moment) const = 0;
+  // The first epoch committed at or after `moment`.
+  virtual Result<std::optional<native::EpochFacts>> oldest_from(UtcTime moment) const = 0;
+  // At most `count_max` epochs from `first` (included) on, ascending.
+  virtual Result<std::vector<native::EpochFacts>> list(Epoch first,
+                                                       std::size_t count_max) const = 0;
+  // The newest `count_max` epochs, ascending.
+  virtual Result<std::vector<native::EpochFacts>> newest_epochs(std::size_t count_max) const = 0;
+};
+
+}  // namespace epochfs::engine
