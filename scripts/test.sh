@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Installs what is needed, builds everything and runs all tests.
+#
+#   scripts/test.sh                                  in build/
+#   scripts/test.sh --sanitize address,undefined     in build-address-undefined/
+#   scripts/test.sh --sanitize thread                in build-thread/
+#
+# What follows `--` goes to ctest: scripts/test.sh -- -L mount
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+sanitize=
+ctest_arguments=()
+while (($# > 0)); do
+  case "$1" in
+    --sanitize)
+      sanitize=${2:?"--sanitize needs address,undefined or thread"}
+      shift 2
+      ;;
+    --)
+      shift
+      ctest_arguments=("$@")
+      break
+      ;;
+    *)
+      echo "test.sh: unknown argument '$1'" >&2
+      exit 2
+      ;;
+  esac
+done
+
+case "$sanitize" in
+  "") build=build type=RelWithDebInfo flags= ;;
+  address,undefined | thread)
+    build=build-${sanitize//,/-}
+    type=None flags='-O1 -g1'
+    ;;
+  *)
+    echo "test.sh: --sanitize '$sanitize': address,undefined or thread" >&2
+    exit 2
+    ;;
+esac
+
+# ThreadSanitizer of g++ 12 cannot map its shadow where the kernel randomises addresses too widely.
+if [[ "$sanitize" == thread && -z "${EPOCHFS_FIXED_ADDRESSES:-}" ]] &&
+  (($(cat /proc/sys/vm/mmap_rnd_bits 2>/dev/null || echo 28) > 28)); then
+  EPOCHFS_FIXED_ADDRESSES=1 exec setarch -R bash scripts/test.sh --sanitize thread \
+    -- "${ctest_arguments[@]}"
+fi
+
+scripts/setup.sh
+cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE="$type" -DCMAKE_CXX_FLAGS="$flags" \
+  -DEPOCHFS_SANITIZE="$sanitize" -DEPOCHFS_TESTS=ON
+cmake --build "$build" --parallel 2
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_string_checks=1}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}
+ctest --test-dir "$build" --output-on-failure --no-tests=error --parallel 2 \
+  "${ctest_arguments[@]}"
