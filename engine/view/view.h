@@ -10,16 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/pieces.h"
 #include "engine/formats/native/manifest.h"
 
 namespace epochfs::engine {
-
-// Bytes that live somewhere else; the owner keeps them alive.
-struct Piece {
-  std::shared_ptr<const void> owner;
-  ByteView bytes;
-};
-using Pieces = std::vector<Piece>;
 
 class File {
  public:
@@ -39,6 +33,9 @@ class File {
 struct FileEntry {
   std::string name;
   std::uint64_t size_bytes = 0;
+  // Epochs do not change, but what is told about the newest may (epoch.json): its bytes must not be
+  // kept.
+  bool volatile_content = false;
 };
 
 // An epoch and its neighbours, as epoch.json and `log` show it.
@@ -79,6 +76,8 @@ class Timeline {
   [[nodiscard]] virtual std::optional<UtcTime> covered_until() const noexcept = 0;
 
   virtual Result<std::optional<native::EpochFacts>> find(Epoch epoch) const = 0;
+  // The epoch before `epoch`, which itself need not exist.
+  virtual Result<std::optional<native::EpochFacts>> newest_below(Epoch epoch) const = 0;
   // The last epoch committed at or before `moment`.
   virtual Result<std::optional<native::EpochFacts>> newest_at(UtcTime moment) const = 0;
   // The first epoch committed at or after `moment`.

@@ -1,0 +1,256 @@
+#include "engine/index/index_rows.h"
+
+#include <algorithm>
+
+namespace epochfs::engine::index_rows {
+namespace {
+
+void put_text(ByteWriter& out, std::string_view text) {
+  out.put_varint(text.size());
+  out.put(as_bytes(text));
+}
+
+Result<std::string> take_text(ByteCursor& in) {
+  TRY_ASSIGN(const std::uint64_t size, in.take_varint());
+  TRY_ASSIGN(const ByteView bytes, in.take(size));
+  return std::string(as_text(bytes));
+}
+
+Result<std::uint32_t> take_u32(ByteCursor& in) {
+  TRY_ASSIGN(const std::uint64_t value, in.take_varint());
+  if (value > UINT32_MAX) return Error::corrupt("index: number out of range");
+  return static_cast<std::uint32_t>(value);
+}
+
+Result<PageSize> take_page_size(ByteCursor& in) {
+  TRY_ASSIGN(const std::uint64_t bytes, in.take_varint());
+  return PageSize::from(bytes);
+}
+
+}  // namespace
+
+Bytes key(DatabaseNo database, std::uint64_t number) {
+  ByteWriter out;
+  out.put_be(database.get());
+  out.put_be(number);
+  return std::move(out).take();
+}
+
+Bytes key(DatabaseNo database, SegmentNo segment) {
+  ByteWriter out;
+  out.put_be(database.get());
+  out.put_be(segment.get());
+  return std::move(out).take();
+}
+
+Bytes key(DatabaseNo database, SegmentNo segment, std::uint32_t group) {
+  ByteWriter out;
+  out.put_be(database.get());
+  out.put_be(segment.get());
+  out.put_be(group);
+  return std::move(out).take();
+}
+
+Bytes key(DatabaseNo database, PageNo page, Epoch first) {
+  ByteWriter out;
+  out.put_be(database.get());
+  out.put_be(page.get());
+  out.put_be(first.get());
+  return std::move(out).take();
+}
+
+Result<RecordKey> parse_record_key(ByteView bytes) {
+  ByteCursor in(bytes);
+  TRY_ASSIGN(const auto database, in.take_be<std::uint32_t>());
+  TRY_ASSIGN(const auto page, in.take_be<std::uint32_t>());
+  TRY_ASSIGN(const auto first, in.take_be<std::uint64_t>());
+  TRY(in.expect_end());
+  return RecordKey{DatabaseNo(database), PageNo(page), Epoch(first)};
+}
+
+Result<EpochKey> parse_epoch_key(ByteView bytes) {
+  ByteCursor in(bytes);
+  TRY_ASSIGN(const auto database, in.take_be<std::uint32_t>());
+  TRY_ASSIGN(const auto epoch, in.take_be<std::uint64_t>());
+  TRY(in.expect_end());
+  return EpochKey{DatabaseNo(database), Epoch(epoch)};
+}
+
+Bytes encode(const DatabaseRow& row) {
+  ByteWriter out;
+  out.put_varint(row.number.get());
+  out.put_le(row.segments_hash);
+  out.put_varint(row.segment_count);
+  out.put_varint(row.epoch_count);
+  out.put_varint(row.oldest.get());
+  out.put_varint(row.newest.get());
+  out.put_varint(row.stored_bytes);
+  out.put_le(static_cast<std::uint8_t>(row.chain_open ? 1 : 0));
+  out.put_varint(row.base.get());
+  out.put_varint(row.chain_end.get());
+  out.put_varint(row.problems.size());
+  for (const IndexProblem& problem : row.problems) {
+    put_text(out, problem.object);
+    put_text(out, problem.text);
+    out.put_varint(problem.first_lost.get());
+    out.put_varint(problem.last_lost.get());
+  }
+  return std::move(out).take();
+}
+
+Result<DatabaseRow> parse_database(ByteView bytes) {
+  ByteCursor in(bytes);
+  DatabaseRow row;
+  TRY_ASSIGN(const std::uint32_t number, take_u32(in));
+  row.number = DatabaseNo(number);
+  TRY_ASSIGN(row.segments_hash, in.take_le<std::uint64_t>());
+  TRY_ASSIGN(row.segment_count, take_u32(in));
+  TRY_ASSIGN(row.epoch_count, in.take_varint());
+  TRY_ASSIGN(const std::uint64_t oldest, in.take_varint());
+  TRY_ASSIGN(const std::uint64_t newest, in.take_varint());
+  TRY_ASSIGN(row.stored_bytes, in.take_varint());
+  TRY_ASSIGN(const auto chain_open, in.take_le<std::uint8_t>());
+  TRY_ASSIGN(const std::uint32_t base, take_u32(in));
+  TRY_ASSIGN(const std::uint64_t chain_end, in.take_varint());
+  row.oldest = Epoch(oldest);
+  row.newest = Epoch(newest);
+  row.chain_open = chain_open != 0;
+  row.base = SegmentNo(base);
+  row.chain_end = Epoch(chain_end);
+  TRY_ASSIGN(const std::uint64_t problems, in.take_varint());
+  for (std::uint64_t i = 0; i < problems; ++i) {
+    IndexProblem problem;
+    TRY_ASSIGN(problem.object, take_text(in));
+    TRY_ASSIGN(problem.text, take_text(in));
+    TRY_ASSIGN(const std::uint64_t first, in.take_varint());
+    TRY_ASSIGN(const std::uint64_t last, in.take_varint());
+    problem.first_lost = Epoch(first);
+    problem.last_lost = Epoch(last);
+    row.problems.push_back(std::move(problem));
+  }
+  TRY(in.expect_end());
+  return row;
+}
+
+Bytes encode(const SegmentRow& row) {
+  ByteWriter out;
+  out.put_le(static_cast<std::uint8_t>(row.kind));
+  put_text(out, row.filename);
+  put_text(out, row.version);
+  out.put(row.tables_sha256);
+  out.put_varint(row.page_size.bytes());
+  out.put_varint(row.block_bytes);
+  out.put_varint(row.image_bytes);
+  out.put_varint(row.end_epoch.get());
+  out.put_varint(row.base.get());
+  return std::move(out).take();
+}
+
+Result<SegmentRow> parse_segment(ByteView bytes) {
+  ByteCursor in(bytes);
+  SegmentRow row;
+  TRY_ASSIGN(const auto kind, in.take_le<std::uint8_t>());
+  if (kind > 1) return Error::corrupt("index: segment kind");
+  row.kind = static_cast<native::SegmentKind>(kind);
+  TRY_ASSIGN(row.filename, take_text(in));
+  TRY_ASSIGN(row.version, take_text(in));
+  TRY_ASSIGN(const auto digest, in.take<32>());
+  std::ranges::copy(digest, row.tables_sha256.begin());
+  TRY_ASSIGN(row.page_size, take_page_size(in));
+  TRY_ASSIGN(row.block_bytes, take_u32(in));
+  TRY_ASSIGN(row.image_bytes, in.take_varint());
+  TRY_ASSIGN(const std::uint64_t end, in.take_varint());
+  TRY_ASSIGN(const std::uint32_t base, take_u32(in));
+  row.end_epoch = Epoch(end);
+  row.base = SegmentNo(base);
+  TRY(in.expect_end());
+  return row;
+}
+
+Bytes encode(const EpochRow& row) {
+  const native::EpochFacts& facts = row.facts;
+  ByteWriter out;
+  out.put_varint(facts.epoch.get());
+  out.put_le(facts.committed.get());
+  out.put_le(facts.captured.get());
+  out.put_varint(facts.size_bytes);
+  out.put_le(facts.state.high());
+  out.put_le(facts.state.low());
+  out.put_le(facts.position.salt1);
+  out.put_le(facts.position.salt2);
+  out.put_varint(facts.position.checkpoint_sequence);
+  out.put_varint(facts.position.frame);
+  out.put_varint(facts.pages_changed);
+  out.put_varint(facts.commits_folded);
+  out.put_le(static_cast<std::uint8_t>(facts.how));
+  out.put_le(facts.flags);
+  out.put_varint(row.segment.get());
+  return std::move(out).take();
+}
+
+Result<EpochRow> parse_epoch(ByteView bytes) {
+  ByteCursor in(bytes);
+  EpochRow row;
+  native::EpochFacts& facts = row.facts;
+  TRY_ASSIGN(const std::uint64_t epoch, in.take_varint());
+  TRY_ASSIGN(const auto committed, in.take_le<std::int64_t>());
+  TRY_ASSIGN(const auto captured, in.take_le<std::int64_t>());
+  TRY_ASSIGN(facts.size_bytes, in.take_varint());
+  TRY_ASSIGN(const auto high, in.take_le<std::uint64_t>());
+  TRY_ASSIGN(const auto low, in.take_le<std::uint64_t>());
+  TRY_ASSIGN(facts.position.salt1, in.take_le<std::uint32_t>());
+  TRY_ASSIGN(facts.position.salt2, in.take_le<std::uint32_t>());
+  TRY_ASSIGN(facts.position.checkpoint_sequence, take_u32(in));
+  TRY_ASSIGN(facts.position.frame, take_u32(in));
+  TRY_ASSIGN(facts.pages_changed, take_u32(in));
+  TRY_ASSIGN(facts.commits_folded, take_u32(in));
+  TRY_ASSIGN(const auto how, in.take_le<std::uint8_t>());
+  TRY_ASSIGN(facts.flags, in.take_le<std::uint8_t>());
+  TRY_ASSIGN(const std::uint32_t segment, take_u32(in));
+  TRY(in.expect_end());
+  if (how > 1) return Error::corrupt("index: how an epoch was captured");
+  facts.epoch = Epoch(epoch);
+  facts.committed = UtcTime(committed);
+  facts.captured = UtcTime(captured);
+  facts.state = StateHash(high, low);
+  facts.how = static_cast<native::Captured>(how);
+  row.segment = SegmentNo(segment);
+  return row;
+}
+
+Bytes encode_record(SegmentNo segment, std::uint64_t offset, const native::RecordRow& row) {
+  ByteWriter out;
+  out.put_varint(segment.get());
+  out.put_varint(offset);
+  out.put_varint(row.stored_bytes);
+  for (std::size_t i = 1; i < row.epochs.size(); ++i)
+    out.put_varint(row.epochs[i].get() - row.epochs[i - 1].get());
+  return std::move(out).take();
+}
+
+Result<RecordPlace> parse_record(const RecordKey& record_key, ByteView bytes, Epoch epoch) {
+  ByteCursor in(bytes);
+  RecordPlace place;
+  place.page = record_key.page;
+  TRY_ASSIGN(const std::uint32_t segment, take_u32(in));
+  place.segment = SegmentNo(segment);
+  TRY_ASSIGN(place.offset, in.take_varint());
+  TRY_ASSIGN(place.stored_bytes, take_u32(in));
+  place.epoch = record_key.first;
+  std::uint64_t next = record_key.first.get();
+  while (in.left() > 0) {
+    TRY_ASSIGN(const std::uint64_t delta, in.take_varint());
+    next += delta;
+    if (next > epoch.get()) break;
+    place.epoch = Epoch(next);
+  }
+  return place;
+}
+
+void append_block(ByteWriter& group, std::uint64_t offset, const native::BlockRow& row) {
+  if (group.size() == 0) group.put_le(offset);
+  group.put_le(row.stored_bytes);
+  for (const std::uint64_t hash : row.page_hashes) group.put_le(hash);
+}
+
+}  // namespace epochfs::engine::index_rows

@@ -1,0 +1,46 @@
+// Keys and values of the index as bytes. Private to this room: the layout may change with
+// kIndexLayout, old files are thrown away.
+#pragma once
+
+#include "engine/index/page_index.h"
+
+namespace epochfs::engine::index_rows {
+
+// Changes whenever any key, value or table below does.
+inline constexpr std::uint32_t kIndexLayout = 1;
+
+// Big-endian, so that LMDB's byte order is numeric order.
+Bytes key(DatabaseNo database, std::uint64_t number);                    // epochs, bases
+Bytes key(DatabaseNo database, SegmentNo segment);                       // segments
+Bytes key(DatabaseNo database, SegmentNo segment, std::uint32_t group);  // block groups
+Bytes key(DatabaseNo database, PageNo page, Epoch first);                // records
+
+struct RecordKey {
+  DatabaseNo database;
+  PageNo page;
+  Epoch first;
+};
+Result<RecordKey> parse_record_key(ByteView bytes);
+struct EpochKey {
+  DatabaseNo database;
+  Epoch epoch;
+};
+Result<EpochKey> parse_epoch_key(ByteView bytes);
+
+Bytes encode(const DatabaseRow& row);
+Result<DatabaseRow> parse_database(ByteView bytes);
+Bytes encode(const SegmentRow& row);
+Result<SegmentRow> parse_segment(ByteView bytes);
+Bytes encode(const EpochRow& row);
+Result<EpochRow> parse_epoch(ByteView bytes);
+
+Bytes encode_record(SegmentNo segment, std::uint64_t offset, const native::RecordRow& row);
+// The newest version in the record that is not after `epoch`.
+Result<RecordPlace> parse_record(const RecordKey& record_key, ByteView bytes, Epoch epoch);
+
+inline constexpr std::uint32_t kBlocksPerGroup = 16;
+// A group: offset of its first block, then per block its stored size and page hashes, one after
+// another.
+void append_block(ByteWriter& group, std::uint64_t offset, const native::BlockRow& row);
+
+}  // namespace epochfs::engine::index_rows

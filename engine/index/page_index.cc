@@ -1,0 +1,492 @@
+#include "engine/index/page_index.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <lmdb.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <map>
+#include <mutex>
+
+#include "engine/index/index_rows.h"
+
+namespace epochfs::engine {
+
+struct PageIndex::Tables {
+  MDB_env* env = nullptr;
+  MDB_dbi meta = 0;
+  MDB_dbi databases = 0;
+  MDB_dbi segments = 0;
+  MDB_dbi bases = 0;
+  MDB_dbi epochs = 0;
+  MDB_dbi records = 0;
+  MDB_dbi blocks = 0;
+};
+
+namespace {
+
+namespace rows = index_rows;
+
+constexpr std::string_view kFileName = "index.lmdb";
+constexpr std::string_view kLayoutKey = "layout";
+constexpr std::string_view kNextNumberKey = "next database";
+constexpr unsigned kReadersMax = 1024;
+// Address space, not memory or disk. Halved until the system grants it (ulimit -v).
+constexpr std::size_t kMapBytesMax = std::size_t{256} << 30U;
+constexpr std::size_t kMapBytesMin = std::size_t{1} << 28U;
+
+Failure lmdb_failure(int code, std::string_view what) {
+  if (code > 0) return Error::from_errno(code, fmt::format("index: {}", what));
+  return Error::io(fmt::format("index: {}: {}", what, mdb_strerror(code)));
+}
+
+MDB_val value_of(ByteView bytes) {
+  // LMDB's API has no const, but it does not write through the keys and values it is given.
+  return {bytes.size(), const_cast<std::byte*>(bytes.data())};
+}
+
+ByteView view_of(const MDB_val& value) {
+  return {static_cast<const std::byte*>(value.mv_data), value.mv_size};
+}
+
+bool starts_with(ByteView bytes, ByteView prefix) {
+  return bytes.size() >= prefix.size() && std::ranges::equal(bytes.first(prefix.size()), prefix);
+}
+
+struct Item {
+  ByteView key;
+  ByteView value;
+};
+
+class Cursor {
+ public:
+  static Result<Cursor> open(MDB_txn* txn, MDB_dbi table) {
+    MDB_cursor* raw = nullptr;
+    if (const int code = mdb_cursor_open(txn, table, &raw); code != 0)
+      return lmdb_failure(code, "open a cursor");
+    return Cursor(raw);
+  }
+
+  Result<std::optional<Item>> move(MDB_cursor_op op) { return get({}, op); }
+  Result<std::optional<Item>> from(ByteView key) { return get(key, MDB_SET_RANGE); }
+  // The last item whose key is not above `key`.
+  Result<std::optional<Item>> not_above(ByteView key) {
+    TRY_ASSIGN(const std::optional<Item> at, from(key));
+    if (!at) return move(MDB_LAST);
+    if (std::ranges::equal(at->key, key)) return at;
+    return move(MDB_PREV);
+  }
+  Result<void> erase() {
+    if (const int code = mdb_cursor_del(handle_.get(), 0); code != 0)
+      return lmdb_failure(code, "delete");
+    return {};
+  }
+
+ private:
+  explicit Cursor(MDB_cursor* raw) : handle_(raw) {}
+
+  Result<std::optional<Item>> get(ByteView wanted, MDB_cursor_op op) {
+    MDB_val key = value_of(wanted);
+    MDB_val value{};
+    const int code = mdb_cursor_get(handle_.get(), &key, &value, op);
+    if (code == MDB_NOTFOUND) return std::optional<Item>();
+    if (code != 0) return lmdb_failure(code, "look up");
+    return std::optional(Item{view_of(key), view_of(value)});
+  }
+
+  std::unique_ptr<MDB_cursor, ClosedBy<mdb_cursor_close>> handle_;
+};
+
+Result<std::optional<ByteView>> find(MDB_txn* txn, MDB_dbi table, ByteView key) {
+  MDB_val wanted = value_of(key);
+  MDB_val value{};
+  const int code = mdb_get(txn, table, &wanted, &value);
+  if (code == MDB_NOTFOUND) return std::optional<ByteView>();
+  if (code != 0) return lmdb_failure(code, "look up");
+  return std::optional(view_of(value));
+}
+
+Result<void> put(MDB_txn* txn, MDB_dbi table, ByteView key, ByteView bytes) {
+  MDB_val wanted = value_of(key);
+  MDB_val value = value_of(bytes);
+  if (const int code = mdb_put(txn, table, &wanted, &value, 0); code != 0)
+    return lmdb_failure(code, "store");
+  return {};
+}
+
+Result<void> erase_prefix(MDB_txn* txn, MDB_dbi table, ByteView prefix) {
+  TRY_ASSIGN(Cursor cursor, Cursor::open(txn, table));
+  TRY_ASSIGN(std::optional<Item> item, cursor.from(prefix));
+  while (item && starts_with(item->key, prefix)) {
+    TRY(cursor.erase());
+    TRY_ASSIGN(item, cursor.from(prefix));
+  }
+  return {};
+}
+
+Bytes number_prefix(DatabaseNo database) {
+  ByteWriter out;
+  out.put_be(database.get());
+  return std::move(out).take();
+}
+
+Result<void> make_private_directory(const std::string& directory) {
+  for (std::size_t at = directory.find('/', 1); at != std::string::npos;
+       at = directory.find('/', at + 1)) {
+    const std::string parent = directory.substr(0, at);
+    if (::mkdir(parent.c_str(), 0700) != 0 && errno != EEXIST)
+      return Error::from_errno(errno, fmt::format("create {}", parent));
+  }
+  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
+    return Error::from_errno(errno, fmt::format("create {}", directory));
+  struct stat status {};
+  if (::lstat(directory.c_str(), &status) != 0)
+    return Error::from_errno(errno, fmt::format("look at {}", directory));
+  if (!S_ISDIR(status.st_mode) || status.st_uid != ::geteuid())
+    return Error::io(fmt::format(
+        "{} is not a directory of this user: name another with --cache-dir", directory));
+  if ((status.st_mode & 077U) != 0 && ::chmod(directory.c_str(), 0700) != 0)
+    return Error::from_errno(errno, fmt::format("make {} private", directory));
+  return {};
+}
+
+// A file that is shorter than the pages it claims would be a SIGBUS on first touch.
+Result<void> check_not_truncated(MDB_env* env, const std::string& file) {
+  MDB_envinfo info{};
+  MDB_stat stat{};
+  struct stat status {};
+  if (mdb_env_info(env, &info) != 0 || mdb_env_stat(env, &stat) != 0 ||
+      ::stat(file.c_str(), &status) != 0)
+    return Error::corrupt("index: cannot be measured");
+  if (static_cast<std::uint64_t>(status.st_size) < (info.me_last_pgno + 1) * stat.ms_psize &&
+      info.me_last_txnid > 0)
+    return Error::corrupt("index: file is cut short");
+  return {};
+}
+
+void remove_index(const std::string& file) {
+  ::unlink(file.c_str());
+  ::unlink((file + "-lock").c_str());
+}
+
+// LMDB must not be opened twice in a process: closing either would drop the other's file locks.
+class OpenIndexes {
+ public:
+  template <class Open>
+  Result<std::shared_ptr<PageIndex>> get(const std::string& file, const Open& open) {
+    const std::lock_guard lock(mutex_);
+    if (auto existing = indexes_[file].lock()) return existing;
+    TRY_ASSIGN(std::shared_ptr<PageIndex> opened, open());
+    indexes_[file] = opened;
+    return opened;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, std::weak_ptr<PageIndex>> indexes_;
+};
+
+OpenIndexes& open_indexes() {
+  static OpenIndexes indexes;
+  return indexes;
+}
+
+}  // namespace
+
+PageIndex::PageIndex() : env_(nullptr, mdb_env_close), tables_(std::make_unique<Tables>()) {}
+PageIndex::~PageIndex() = default;
+
+Result<std::shared_ptr<PageIndex>> PageIndex::open(const std::string& directory) {
+  TRY(make_private_directory(directory));
+  const std::string file = fmt::format("{}/{}", directory, kFileName);
+  return open_indexes().get(file, [&]() -> Result<std::shared_ptr<PageIndex>> {
+    auto opened = open_once(file);
+    if (opened || opened.error().code == Code::kNoSpace) return opened;
+    remove_index(file);
+    return open_once(file);
+  });
+}
+
+Result<std::shared_ptr<PageIndex>> PageIndex::open_once(const std::string& file) {
+  MDB_env* raw = nullptr;
+  if (const int code = mdb_env_create(&raw); code != 0) return lmdb_failure(code, "create");
+  std::shared_ptr<PageIndex> index(new PageIndex);
+  index->env_.reset(raw);
+  mdb_env_set_maxdbs(raw, 8);
+  mdb_env_set_maxreaders(raw, kReadersMax);
+  int code = ENOMEM;
+  for (std::size_t bytes = kMapBytesMax; bytes >= kMapBytesMin && code == ENOMEM; bytes /= 2) {
+    mdb_env_set_mapsize(raw, bytes);
+    code = mdb_env_open(raw, file.c_str(), MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD, 0600);
+  }
+  if (code != 0) return lmdb_failure(code, fmt::format("open {}", file));
+  TRY(check_not_truncated(raw, file));
+  int dead = 0;
+  mdb_reader_check(raw, &dead);
+
+  MDB_txn* txn_raw = nullptr;
+  if (code = mdb_txn_begin(raw, nullptr, 0, &txn_raw); code != 0)
+    return lmdb_failure(code, "begin");
+  std::unique_ptr<MDB_txn, ClosedBy<mdb_txn_abort>> txn(txn_raw);
+  Tables& tables = *index->tables_;
+  tables.env = raw;
+  const std::array<std::pair<const char*, MDB_dbi*>, 7> named = {{{"meta", &tables.meta},
+                                                                  {"databases", &tables.databases},
+                                                                  {"segments", &tables.segments},
+                                                                  {"bases", &tables.bases},
+                                                                  {"epochs", &tables.epochs},
+                                                                  {"records", &tables.records},
+                                                                  {"blocks", &tables.blocks}}};
+  for (const auto& [name, handle] : named) {
+    if (code = mdb_dbi_open(txn.get(), name, MDB_CREATE, handle); code != 0)
+      return lmdb_failure(code, fmt::format("open table {}", name));
+  }
+  std::array<std::byte, 4> layout{};
+  store_le(MutableByteView(layout), rows::kIndexLayout);
+  TRY_ASSIGN(const auto stored, find(txn.get(), tables.meta, as_bytes(kLayoutKey)));
+  if (stored && !std::ranges::equal(*stored, layout)) return Error::unsupported("index: layout");
+  if (!stored) TRY(put(txn.get(), tables.meta, as_bytes(kLayoutKey), layout));
+  if (code = mdb_txn_commit(txn.release()); code != 0) return lmdb_failure(code, "commit");
+  return index;
+}
+
+Result<PageIndex::Reader> PageIndex::read() const {
+  MDB_txn* txn = nullptr;
+  if (const int code = mdb_txn_begin(env_.get(), nullptr, MDB_RDONLY, &txn); code != 0)
+    return lmdb_failure(code, "begin reading");
+  return Reader(*tables_, txn);
+}
+
+Result<PageIndex::Writer> PageIndex::write() {
+  MDB_txn* txn = nullptr;
+  if (const int code = mdb_txn_begin(env_.get(), nullptr, 0, &txn); code != 0)
+    return lmdb_failure(code, "begin writing");
+  return Writer(Reader(*tables_, txn));
+}
+
+PageIndex::Reader::Reader(const Tables& tables, MDB_txn* txn)
+    : tables_(&tables), txn_(txn, mdb_txn_abort) {}
+
+Result<std::optional<DatabaseRow>> PageIndex::Reader::database(std::string_view name) const {
+  TRY_ASSIGN(const auto value, find(txn_.get(), tables_->databases, as_bytes(name)));
+  if (!value) return std::optional<DatabaseRow>();
+  TRY_ASSIGN(DatabaseRow row, rows::parse_database(*value));
+  return std::optional(std::move(row));
+}
+
+Result<SegmentRow> PageIndex::Reader::segment(DatabaseNo database, SegmentNo segment) const {
+  TRY_ASSIGN(const auto value, find(txn_.get(), tables_->segments, rows::key(database, segment)));
+  if (!value) return Error::io(fmt::format("index: no segment {}", segment.get()));
+  return rows::parse_segment(*value);
+}
+
+namespace {
+
+Result<std::optional<EpochRow>> epoch_of(const std::optional<Item>& item, DatabaseNo database) {
+  if (!item) return std::optional<EpochRow>();
+  TRY_ASSIGN(const rows::EpochKey key, rows::parse_epoch_key(item->key));
+  if (key.database != database) return std::optional<EpochRow>();
+  TRY_ASSIGN(EpochRow row, rows::parse_epoch(item->value));
+  if (row.facts.epoch != key.epoch) return Error::corrupt("index: epoch under another's key");
+  return std::optional(std::move(row));
+}
+
+}  // namespace
+
+Result<std::optional<EpochRow>> PageIndex::Reader::epoch(DatabaseNo database, Epoch epoch) const {
+  const Bytes key = rows::key(database, epoch.get());
+  TRY_ASSIGN(const auto value, find(txn_.get(), tables_->epochs, key));
+  if (!value) return std::optional<EpochRow>();
+  return epoch_of(Item{key, *value}, database);
+}
+
+Result<std::optional<EpochRow>> PageIndex::Reader::last_epoch_not_after(DatabaseNo database,
+                                                                        Epoch epoch) const {
+  TRY_ASSIGN(Cursor cursor, Cursor::open(txn_.get(), tables_->epochs));
+  TRY_ASSIGN(const auto item, cursor.not_above(rows::key(database, epoch.get())));
+  return epoch_of(item, database);
+}
+
+Result<std::optional<EpochRow>> PageIndex::Reader::first_epoch_from(DatabaseNo database,
+                                                                    Epoch epoch) const {
+  TRY_ASSIGN(Cursor cursor, Cursor::open(txn_.get(), tables_->epochs));
+  TRY_ASSIGN(const auto item, cursor.from(rows::key(database, epoch.get())));
+  return epoch_of(item, database);
+}
+
+Result<std::vector<EpochRow>> PageIndex::Reader::epochs(DatabaseNo database, Epoch first,
+                                                        Epoch last, std::size_t count_max) const {
+  TRY_ASSIGN(Cursor cursor, Cursor::open(txn_.get(), tables_->epochs));
+  TRY_ASSIGN(auto item, cursor.from(rows::key(database, first.get())));
+  std::vector<EpochRow> found;
+  while (found.size() < count_max) {
+    TRY_ASSIGN(auto row, epoch_of(item, database));
+    if (!row || row->facts.epoch > last) break;
+    found.push_back(*std::move(row));
+    TRY_ASSIGN(item, cursor.move(MDB_NEXT));
+  }
+  return found;
+}
+
+Result<std::optional<SegmentNo>> PageIndex::Reader::base_of(DatabaseNo database,
+                                                            Epoch epoch) const {
+  TRY_ASSIGN(Cursor cursor, Cursor::open(txn_.get(), tables_->bases));
+  TRY_ASSIGN(const auto item, cursor.not_above(rows::key(database, epoch.get())));
+  if (!item) return std::optional<SegmentNo>();
+  TRY_ASSIGN(const rows::EpochKey key, rows::parse_epoch_key(item->key));
+  if (key.database != database) return std::optional<SegmentNo>();
+  ByteCursor in(item->value);
+  TRY_ASSIGN(const auto segment, in.take_le<std::uint32_t>());
+  return std::optional(SegmentNo(segment));
+}
+
+Result<std::vector<RecordPlace>> PageIndex::Reader::records(DatabaseNo database, PageRange pages,
+                                                            Epoch after, Epoch epoch) const {
+  TRY_ASSIGN(Cursor cursor, Cursor::open(txn_.get(), tables_->records));
+  std::vector<RecordPlace> found;
+  std::uint64_t page = pages.first.get();
+  while (page <= pages.last.get()) {
+    // The first record behind what we look for: either of this page but too new, or of a later
+    // page. What we look for is right before it.
+    const PageNo wanted(static_cast<std::uint32_t>(page));
+    TRY_ASSIGN(const auto behind, cursor.from(rows::key(database, wanted, Epoch(epoch.get() + 1))));
+    std::optional<rows::RecordKey> behind_key;
+    if (behind) {
+      TRY_ASSIGN(behind_key, rows::parse_record_key(behind->key));
+      if (behind_key->database != database) behind_key.reset();
+    }
+    TRY_ASSIGN(const auto item, cursor.move(behind ? MDB_PREV : MDB_LAST));
+    if (item) {
+      TRY_ASSIGN(const rows::RecordKey key, rows::parse_record_key(item->key));
+      if (key.database == database && key.page == wanted) {
+        TRY_ASSIGN(const RecordPlace place, rows::parse_record(key, item->value, epoch));
+        if (place.epoch > after) found.push_back(place);
+      }
+    }
+    if (behind_key && behind_key->page > wanted)
+      page = behind_key->page.get();
+    else if (behind_key)
+      ++page;
+    else
+      break;
+  }
+  return found;
+}
+
+Result<std::vector<BlockPlace>> PageIndex::Reader::blocks(DatabaseNo database, SegmentNo full,
+                                                          std::uint32_t pages_per_block,
+                                                          std::uint64_t image_pages,
+                                                          std::uint64_t first,
+                                                          std::size_t count) const {
+  std::vector<BlockPlace> found;
+  found.reserve(count);
+  std::uint64_t block = first / rows::kBlocksPerGroup * rows::kBlocksPerGroup;
+  while (found.size() < count) {
+    const auto group = static_cast<std::uint32_t>(block / rows::kBlocksPerGroup);
+    TRY_ASSIGN(const auto value,
+               find(txn_.get(), tables_->blocks, rows::key(database, full, group)));
+    if (!value) return Error::corrupt(fmt::format("the full has no block {}", block));
+    ByteCursor in(*value);
+    TRY_ASSIGN(std::uint64_t offset, in.take_le<std::uint64_t>());
+    const std::uint64_t end = block + rows::kBlocksPerGroup;
+    for (; block < end && found.size() < count; ++block) {
+      const std::uint64_t first_page = block * pages_per_block;
+      if (first_page >= image_pages)
+        return Error::corrupt(fmt::format("the full has no block {}", block));
+      BlockPlace place{offset, 0, {}};
+      TRY_ASSIGN(place.stored_bytes, in.take_le<std::uint32_t>());
+      const std::uint64_t hashes =
+          std::min<std::uint64_t>(pages_per_block, image_pages - first_page);
+      TRY_ASSIGN(const ByteView bytes, in.take(hashes * sizeof(std::uint64_t)));
+      offset += place.stored_bytes;
+      if (block < first) continue;
+      place.page_hashes.reserve(hashes);
+      for (std::size_t i = 0; i < hashes; ++i)
+        place.page_hashes.push_back(load_le<std::uint64_t>(bytes.subspan(i * 8)));
+      found.push_back(std::move(place));
+    }
+  }
+  return found;
+}
+
+Result<DatabaseNo> PageIndex::Writer::begin_database(std::string_view name) {
+  MDB_txn* txn = reader_.txn_.get();
+  const Tables& tables = *reader_.tables_;
+  TRY_ASSIGN(const std::optional<DatabaseRow> old, reader_.database(name));
+  if (old) {
+    const Bytes prefix = number_prefix(old->number);
+    for (const MDB_dbi table :
+         {tables.segments, tables.bases, tables.epochs, tables.records, tables.blocks})
+      TRY(erase_prefix(txn, table, prefix));
+  }
+  TRY_ASSIGN(const auto stored, find(txn, tables.meta, as_bytes(kNextNumberKey)));
+  const std::uint32_t number = stored && stored->size() == 4 ? load_le<std::uint32_t>(*stored) : 1;
+  std::array<std::byte, 4> next{};
+  store_le(MutableByteView(next), number + 1);
+  TRY(put(txn, tables.meta, as_bytes(kNextNumberKey), next));
+  return DatabaseNo(number);
+}
+
+Result<void> PageIndex::Writer::put_database(std::string_view name, const DatabaseRow& row) {
+  return put(reader_.txn_.get(), reader_.tables_->databases, as_bytes(name), rows::encode(row));
+}
+
+Result<void> PageIndex::Writer::put_segment(DatabaseNo database, SegmentNo segment,
+                                            const SegmentRow& row) {
+  return put(reader_.txn_.get(), reader_.tables_->segments, rows::key(database, segment),
+             rows::encode(row));
+}
+
+Result<void> PageIndex::Writer::put_base(DatabaseNo database, Epoch end_epoch, SegmentNo segment) {
+  std::array<std::byte, 4> value{};
+  store_le(MutableByteView(value), segment.get());
+  return put(reader_.txn_.get(), reader_.tables_->bases, rows::key(database, end_epoch.get()),
+             value);
+}
+
+Result<void> PageIndex::Writer::put_epoch(DatabaseNo database, const EpochRow& row) {
+  return put(reader_.txn_.get(), reader_.tables_->epochs,
+             rows::key(database, row.facts.epoch.get()), rows::encode(row));
+}
+
+Result<void> PageIndex::Writer::put_record(DatabaseNo database, SegmentNo segment,
+                                           std::uint64_t offset, const native::RecordRow& row) {
+  return put(reader_.txn_.get(), reader_.tables_->records,
+             rows::key(database, row.page, row.epochs.front()),
+             rows::encode_record(segment, offset, row));
+}
+
+Result<void> PageIndex::Writer::put_block(DatabaseNo database, SegmentNo segment,
+                                          std::uint64_t offset, const native::BlockRow& row) {
+  rows::append_block(block_group_, offset, row);
+  if (++blocks_in_group_ == rows::kBlocksPerGroup) TRY(flush_blocks(database, segment));
+  return {};
+}
+
+Result<void> PageIndex::Writer::end_blocks(DatabaseNo database, SegmentNo segment) {
+  if (blocks_in_group_ > 0) TRY(flush_blocks(database, segment));
+  next_group_ = 0;
+  return {};
+}
+
+Result<void> PageIndex::Writer::flush_blocks(DatabaseNo database, SegmentNo segment) {
+  TRY(put(reader_.txn_.get(), reader_.tables_->blocks, rows::key(database, segment, next_group_),
+          block_group_.view()));
+  block_group_.clear();
+  blocks_in_group_ = 0;
+  ++next_group_;
+  return {};
+}
+
+Result<void> PageIndex::Writer::commit() && {
+  // LMDB frees the transaction even when the commit fails, so let go of it first.
+  if (const int code = mdb_txn_commit(reader_.txn_.release()); code != 0)
+    return lmdb_failure(code, "commit");
+  return {};
+}
+
+}  // namespace epochfs::engine

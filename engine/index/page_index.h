@@ -1,0 +1,194 @@
+// The disposable index: "newest version of page P not after epoch E", and everything else a mount
+// asks of a repository's tables. LMDB in a private directory; may be deleted at any time; never
+// part of a commit.
+//
+// Trust     built by this code only, in a directory that only this user can enter; still, what
+// comes out is
+//           checked when it is used: records name their page and epochs, blocks have page hashes
+// Threads   a Reader belongs to one thread at a time, any number of them may be open; one Writer at
+// a time (others
+//           wait, other processes too)
+// Sharing   several processes may have it open; a killed one leaves the last committed state
+// Errors    kIo: LMDB or the filesystem failed, with what it said
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/core/handle.h"
+#include "engine/formats/native/segment_layout.h"
+
+struct MDB_env;
+struct MDB_txn;
+
+namespace epochfs::engine {
+
+// Numbers a database's rows. A history that is rebuilt gets a new one, so rows of two builds never
+// mix.
+using DatabaseNo = Strong<struct DatabaseNoTag, std::uint32_t>;
+// A segment's place in its manifest, from 0.
+using SegmentNo = Strong<struct SegmentNoTag, std::uint32_t>;
+
+// A segment, or a range of epochs, that cannot be offered, and why.
+struct IndexProblem {
+  std::string object;
+  std::string text;
+  Epoch first_lost;
+  Epoch last_lost;
+  friend bool operator==(const IndexProblem&, const IndexProblem&) = default;
+};
+
+// How far a database's manifest has been taken in.
+struct DatabaseRow {
+  DatabaseNo number;
+  std::uint64_t segments_hash = 0;  // over the manifest entries taken in, in order
+  std::uint32_t segment_count = 0;
+  std::uint64_t epoch_count = 0;
+  Epoch oldest;  // 0: no epoch yet
+  Epoch newest;
+  std::uint64_t stored_bytes = 0;
+  // The chain that the next incremental must continue.
+  bool chain_open = false;
+  SegmentNo base;
+  Epoch chain_end;
+  std::vector<IndexProblem> problems;  // at most kProblemsMax, then one that says there are more
+  friend bool operator==(const DatabaseRow&, const DatabaseRow&) = default;
+};
+inline constexpr std::size_t kProblemsMax = 1000;
+
+struct SegmentRow {
+  native::SegmentKind kind = native::SegmentKind::kFull;
+  std::string filename;
+  std::string version;  // of the object when its tables were read
+  Sha256Digest tables_sha256{};
+  PageSize page_size;
+  std::uint32_t block_bytes = 0;  // fulls
+  std::uint64_t image_bytes = 0;  // fulls
+  Epoch end_epoch;
+  SegmentNo base;  // incrementals
+  friend bool operator==(const SegmentRow&, const SegmentRow&) = default;
+};
+
+struct EpochRow {
+  native::EpochFacts facts;
+  SegmentNo segment;  // the first that brought it
+  friend bool operator==(const EpochRow&, const EpochRow&) = default;
+};
+
+// The record that holds a page's version, and which epoch's version it is.
+struct RecordPlace {
+  PageNo page;
+  Epoch epoch;
+  SegmentNo segment;
+  std::uint64_t offset = 0;
+  std::uint32_t stored_bytes = 0;
+};
+
+struct BlockPlace {
+  std::uint64_t offset = 0;
+  std::uint32_t stored_bytes = 0;
+  std::vector<std::uint64_t> page_hashes;
+};
+
+class PageIndex {
+ public:
+  class Reader;
+  class Writer;
+
+  // Opens or creates the index in `directory` (created 0700, parents too). A file that is damaged,
+  // foreign or of another layout is thrown away. Opening one twice in a process gives the same
+  // object.
+  static Result<std::shared_ptr<PageIndex>> open(const std::string& directory);
+
+  PageIndex(const PageIndex&) = delete;
+  PageIndex& operator=(const PageIndex&) = delete;
+  ~PageIndex();
+
+  Result<Reader> read() const;
+  Result<Writer> write();
+
+ private:
+  struct Tables;
+  PageIndex();
+  static Result<std::shared_ptr<PageIndex>> open_once(const std::string& file);
+
+  std::unique_ptr<MDB_env, void (*)(MDB_env*)> env_;
+  std::unique_ptr<Tables> tables_;
+};
+
+// A consistent look at the index. Values are copied out, nothing points into it.
+class PageIndex::Reader {
+ public:
+  Reader(Reader&&) noexcept = default;
+  Reader& operator=(Reader&&) noexcept = default;
+  ~Reader() = default;
+
+  Result<std::optional<DatabaseRow>> database(std::string_view name) const;
+  Result<SegmentRow> segment(DatabaseNo database, SegmentNo segment) const;
+  Result<std::optional<EpochRow>> epoch(DatabaseNo database, Epoch epoch) const;
+  // The nearest epoch at or before / at or after.
+  Result<std::optional<EpochRow>> last_epoch_not_after(DatabaseNo database, Epoch epoch) const;
+  Result<std::optional<EpochRow>> first_epoch_from(DatabaseNo database, Epoch epoch) const;
+  // Ascending from `first`, at most `count_max`, none above `last`.
+  Result<std::vector<EpochRow>> epochs(DatabaseNo database, Epoch first, Epoch last,
+                                       std::size_t count_max) const;
+  // The full with the greatest end epoch not after `epoch`; of several the last in the manifest.
+  Result<std::optional<SegmentNo>> base_of(DatabaseNo database, Epoch epoch) const;
+  // For each page of the range that got a version in (after, epoch]: the newest of them; pages
+  // ascending. Skips from page to page with one or two seeks each, whatever lies between.
+  Result<std::vector<RecordPlace>> records(DatabaseNo database, PageRange pages, Epoch after,
+                                           Epoch epoch) const;
+  // Consecutive blocks of a full, `first` counts from 0. kCorrupt when the full has no such block.
+  Result<std::vector<BlockPlace>> blocks(DatabaseNo database, SegmentNo full,
+                                         std::uint32_t pages_per_block, std::uint64_t image_pages,
+                                         std::uint64_t first, std::size_t count) const;
+
+ private:
+  friend class PageIndex;
+  friend class Writer;
+  Reader(const Tables& tables, MDB_txn* txn);
+
+  const Tables* tables_;
+  std::unique_ptr<MDB_txn, void (*)(MDB_txn*)> txn_;
+};
+
+// One transaction; gone without a trace unless committed.
+class PageIndex::Writer {
+ public:
+  Writer(Writer&&) noexcept = default;
+  Writer& operator=(Writer&&) noexcept = default;
+  ~Writer() = default;
+
+  [[nodiscard]] const Reader& reader() const noexcept { return reader_; }
+
+  // Drops all rows of the database's old number, if it has one, and gives it a fresh one.
+  Result<DatabaseNo> begin_database(std::string_view name);
+  Result<void> put_database(std::string_view name, const DatabaseRow& row);
+  Result<void> put_segment(DatabaseNo database, SegmentNo segment, const SegmentRow& row);
+  // A full that may serve as base from its end epoch on.
+  Result<void> put_base(DatabaseNo database, Epoch end_epoch, SegmentNo segment);
+  Result<void> put_epoch(DatabaseNo database, const EpochRow& row);
+  Result<void> put_record(DatabaseNo database, SegmentNo segment, std::uint64_t offset,
+                          const native::RecordRow& row);
+  // Blocks in order; gathered and written in groups, the last by end_blocks().
+  Result<void> put_block(DatabaseNo database, SegmentNo segment, std::uint64_t offset,
+                         const native::BlockRow& row);
+  Result<void> end_blocks(DatabaseNo database, SegmentNo segment);
+
+  Result<void> commit() &&;
+
+ private:
+  friend class PageIndex;
+  explicit Writer(Reader reader) : reader_(std::move(reader)) {}
+  Result<void> flush_blocks(DatabaseNo database, SegmentNo segment);
+
+  Reader reader_;
+  ByteWriter block_group_;
+  std::uint32_t blocks_in_group_ = 0;
+  std::uint32_t next_group_ = 0;
+};
+
+}  // namespace epochfs::engine

@@ -1,0 +1,94 @@
+// Pages of a native repository's database at any epoch: index, segments and cache put together.
+//
+// Trust     every page is checked against its hash before it is returned, every record against its
+// page and epochs Threads   any Memory    blocks live in the cache; at most kOpenSegmentsMax
+// segment objects stay open Errors    kCorrupt: damaged, missing or changed segment, with its name
+// and place · kNoSuchEpoch · kIo
+#pragma once
+
+#include <atomic>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/cache/block_cache.h"
+#include "engine/core/pieces.h"
+#include "engine/index/page_index.h"
+#include "engine/storage/storage.h"
+
+namespace epochfs::engine {
+
+// What every read of one epoch needs, looked up once. The facts never change.
+struct EpochContext {
+  DatabaseNo database;
+  native::EpochFacts facts;
+  SegmentNo base;
+  SegmentRow base_row;
+  std::string segment;  // file that brought the epoch
+
+  [[nodiscard]] std::uint64_t page_count() const noexcept {
+    return base_row.page_size.pages_in(facts.size_bytes);
+  }
+  [[nodiscard]] std::uint64_t base_page_count() const noexcept {
+    return base_row.page_size.pages_in(base_row.image_bytes);
+  }
+};
+
+class NativeSource {
+ public:
+  NativeSource(std::shared_ptr<const Storage> storage, std::shared_ptr<PageIndex> index,
+               std::shared_ptr<BlockCache> cache, std::string database);
+
+  Result<EpochContext> context(DatabaseNo database, Epoch epoch) const;
+
+  // The bytes of `range`, which lies inside the epoch's size, through the cache.
+  Result<Pieces> read(const EpochContext& at, ByteRange range) const;
+
+  // Pages [first, first + out.size() / page size) of the epoch straight into `out`, past the cache;
+  // `hashes` gets theirs. Cheapest when `first` begins a block.
+  Result<void> read_pages(const EpochContext& at, PageNo first, MutableByteView out,
+                          std::vector<std::uint64_t>& hashes) const;
+
+  // Hashes of the pages at that epoch, without reading the pages.
+  Result<std::vector<std::uint64_t>> page_hashes(const EpochContext& at, PageRange pages) const;
+
+  // A page's image in the epoch's base full (whole page, padded), empty when the base has no such
+  // page.
+  Result<Piece> base_page(const EpochContext& at, PageNo page) const;
+
+  [[nodiscard]] std::uint64_t stored_bytes_read() const noexcept { return bytes_read_.load(); }
+  [[nodiscard]] const std::string& database() const noexcept { return database_; }
+
+ private:
+  static constexpr std::size_t kOpenSegmentsMax = 256;
+
+  struct Layout;  // which records and blocks hold a range of pages
+  struct OpenSegment {
+    std::uint64_t key = 0;
+    std::shared_ptr<const Blob> blob;
+  };
+
+  Result<Layout> lay_out(const EpochContext& at, PageRange pages) const;
+  Result<BlockPtr> load_block(const EpochContext& at, const Layout& layout,
+                              std::uint64_t block) const;
+  Result<BlockPtr> load_record(const EpochContext& at, const Layout& layout,
+                               const RecordPlace& place) const;
+  Result<Bytes> stored_bytes(DatabaseNo database, SegmentNo segment, std::uint64_t offset,
+                             std::uint32_t size) const;
+  Result<std::shared_ptr<const Blob>> segment_blob(DatabaseNo database, SegmentNo segment) const;
+  std::string place(DatabaseNo database, SegmentNo segment, std::uint64_t offset) const;
+
+  std::shared_ptr<const Storage> storage_;
+  std::shared_ptr<PageIndex> index_;
+  std::shared_ptr<BlockCache> cache_;
+  std::string database_;
+  mutable std::atomic<std::uint64_t> bytes_read_ = 0;
+  mutable std::mutex open_mutex_;  // guards the two below
+  mutable std::list<OpenSegment> open_recent_;
+  mutable std::unordered_map<std::uint64_t, std::list<OpenSegment>::iterator> open_;
+};
+
+}  // namespace epochfs::engine

@@ -1,0 +1,143 @@
+#include "engine/view/native_view.h"
+
+#include <algorithm>
+
+#include "engine/core/time.h"
+#include "engine/formats/json/json_text.h"
+
+namespace epochfs::engine {
+namespace {
+
+// Size and "page P at this epoch".
+class PagedFile final : public File {
+ public:
+  PagedFile(NativeViewParts parts, EpochContext at)
+      : state_(std::make_shared<const State>(State{std::move(parts), std::move(at)})) {}
+
+  [[nodiscard]] std::uint64_t size_bytes() const noexcept override {
+    return state_->at.facts.size_bytes;
+  }
+
+  Result<Pieces> read(ByteRange range) const override {
+    return state_->parts.source->read(state_->at, range);
+  }
+
+  void prefetch(ByteRange range) const override {
+    if (range.begin >= size_bytes()) return;
+    const std::uint64_t end = range.begin + std::min(range.size, size_bytes() - range.begin);
+    for (std::uint64_t begin = range.begin; begin < end; begin += kPrefetchBytes) {
+      const ByteRange part{begin, std::min(kPrefetchBytes, end - begin)};
+      // What the task finds stays in the cache; what it fails at, the reader will fail at too, and
+      // say so.
+      state_->parts.read_ahead->schedule([state = state_, part] {
+        [[maybe_unused]] const auto ignored = state->parts.source->read(state->at, part);
+      });
+    }
+  }
+
+ private:
+  static constexpr std::uint64_t kPrefetchBytes = 128 * 1024;
+
+  // Shared with the read-ahead tasks, which may outlive the file.
+  struct State {
+    NativeViewParts parts;
+    EpochContext at;
+  };
+  std::shared_ptr<const State> state_;
+};
+
+class InlineFile final : public File {
+ public:
+  explicit InlineFile(std::string_view text)
+      : bytes_(std::make_shared<const Bytes>(to_bytes(text))) {}
+
+  [[nodiscard]] std::uint64_t size_bytes() const noexcept override { return bytes_->size(); }
+  Result<Pieces> read(ByteRange range) const override {
+    return Pieces{Piece{bytes_, ByteView(*bytes_).subspan(range.begin, range.size)}};
+  }
+  void prefetch(ByteRange) const override {}
+
+ private:
+  std::shared_ptr<const Bytes> bytes_;
+};
+
+std::string epoch_json(const NativeViewParts& parts, const EpochInfo& info,
+                       const Timeline& timeline, PageSize page_size) {
+  const native::EpochFacts& facts = info.facts;
+  JsonObject json;
+  json.set("database", parts.source->database());
+  json.set("engine", native::engine_name(parts.engine));
+  json.set("epoch", facts.epoch.get());
+  if (info.parent)
+    json.set("parent", info.parent->get());
+  else
+    json.set_null("parent");
+  json.set("committed", format_utc(facts.committed));
+  json.set("captured", format_utc(facts.captured));
+  json.set("how", facts.how == native::Captured::kCommit ? "commit" : "page-diff");
+  if (facts.commits_folded > 0) json.set("commits_folded", facts.commits_folded);
+  if (info.valid_until)
+    json.set("valid_until", format_utc(*info.valid_until));
+  else
+    json.set_null("valid_until");
+  if (!info.valid_until && timeline.covered_until())
+    json.set("covered_until", format_utc(*timeline.covered_until()));
+  json.set("file", parts.file_name);
+  json.set("size_bytes", facts.size_bytes);
+  json.set("page_size", page_size.bytes());
+  json.set("pages_changed", facts.pages_changed);
+  json.set("state_hash", facts.state.hex());
+  json.set("segment", info.segment);
+  json.set("base", info.base);
+  return json.pretty();
+}
+
+class NativeView final : public View {
+ public:
+  NativeView(NativeViewParts parts, EpochContext at, EpochInfo info, std::string json)
+      : parts_(std::move(parts)),
+        at_(std::move(at)),
+        info_(std::move(info)),
+        json_(std::move(json)) {
+    files_.push_back({parts_.file_name, at_.facts.size_bytes, false});
+    if ((at_.facts.flags & native::kEpochWalMode) != 0) {
+      // SQLite opens a WAL database on a read-only filesystem only when it finds both beside it.
+      files_.push_back({parts_.file_name + "-wal", 0, false});
+      files_.push_back({parts_.file_name + "-shm", 0, false});
+    }
+    files_.push_back({"epoch.json", json_.size(), true});
+  }
+
+  [[nodiscard]] const EpochInfo& info() const noexcept override { return info_; }
+  [[nodiscard]] const std::vector<FileEntry>& files() const noexcept override { return files_; }
+
+  Result<std::shared_ptr<const File>> open(std::size_t file_index) const override {
+    if (file_index >= files_.size()) return Error::not_found("no such file in the epoch");
+    if (file_index == 0) return std::make_shared<const PagedFile>(parts_, at_);
+    if (file_index + 1 == files_.size()) return std::make_shared<const InlineFile>(json_);
+    return std::make_shared<const InlineFile>("");
+  }
+
+ private:
+  NativeViewParts parts_;
+  EpochContext at_;
+  EpochInfo info_;
+  std::string json_;
+  std::vector<FileEntry> files_;
+};
+
+}  // namespace
+
+Result<std::shared_ptr<const View>> open_native_view(const NativeViewParts& parts,
+                                                     const Timeline& timeline,
+                                                     const EpochContext& at) {
+  EpochInfo info{at.facts, std::nullopt, std::nullopt, at.segment, at.base_row.filename};
+  TRY_ASSIGN(const auto parent, timeline.newest_below(at.facts.epoch));
+  if (parent) info.parent = parent->epoch;
+  TRY_ASSIGN(const auto later, timeline.list(Epoch(at.facts.epoch.get() + 1), 1));
+  if (!later.empty()) info.valid_until = later.front().committed;
+  std::string json = epoch_json(parts, info, timeline, at.base_row.page_size);
+  return std::make_shared<const NativeView>(parts, at, std::move(info), std::move(json));
+}
+
+}  // namespace epochfs::engine
