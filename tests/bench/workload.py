@@ -5,8 +5,8 @@
   workload.py serve DATABASE [--percent 1]   reads commands from stdin, one a line:
       step N       commits small transactions until so many percent of the pages have changed;
                    all of them stay in the write-ahead log
-      checkpoint   moves the log into the database and empties it
-      copy FILE    writes a consistent plain copy of the database
+      checkpoint   moves the log into the database and empties it; until the next step the
+                   database's file alone is then all of it
     and answers each with one line on stdout. The connection stays open in between.
 
 The same arguments make the same bytes with the same versions of Python and SQLite. The content is
@@ -116,13 +116,15 @@ def create(path, mebibytes):
     database = sqlite3.connect(path, isolation_level=None)
     database.executescript(
         f"PRAGMA page_size = {PAGE_SIZE}; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
-        + SCHEMA + "BEGIN")
+        + SCHEMA)
+    database.execute("BEGIN")
     rounds = max(1, rows["purchase"] // 2000)
     for step in range(rounds):
         for table, total in rows.items():
             for number in range(total * step // rounds, total * (step + 1) // rounds):
                 database.execute(*insert(table, make[table](number)))
-    database.executescript("COMMIT;" + INDEXES + "PRAGMA journal_mode = WAL")
+    database.execute("COMMIT")
+    database.executescript(INDEXES + "PRAGMA journal_mode = WAL")
     database.close()
 
 
@@ -174,9 +176,7 @@ class Application:
                 self.database.execute(*self.statement(content))
             self.database.execute("COMMIT")
             transactions += 1
-            if transactions % 10 == 0:
-                offset = self.collect_changed(changed, offset)
-        self.collect_changed(changed, offset)
+            offset = self.collect_changed(changed, offset)
         return f"step {number}: {transactions} transactions, {len(changed)} of {pages} pages"
 
     def collect_changed(self, changed, offset):
@@ -196,12 +196,6 @@ class Application:
             raise RuntimeError("somebody still reads the log: it cannot be emptied")
         return "checkpoint: done"
 
-    def copy(self, path):
-        target = sqlite3.connect(path)
-        self.database.backup(target)
-        target.close()
-        return f"copy: {os.path.getsize(path)} bytes"
-
 
 def serve(path, percent):
     application = Application(path)
@@ -211,8 +205,6 @@ def serve(path, percent):
             answer = application.step(int(argument[0]), percent)
         elif command == "checkpoint":
             answer = application.checkpoint()
-        elif command == "copy":
-            answer = application.copy(argument[0])
         else:
             raise ValueError(f"unknown command: {line!r}")
         print(answer, flush=True)

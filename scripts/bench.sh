@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Measures epochfs beside restic and borg on one SQLite history, and prints a table of ratios.
+#
+#   scripts/bench.sh                            500 MB, 20 steps of 1 %
+#   scripts/bench.sh --mb 50 --steps 3 --rounds 1
+#
+# Nothing is asserted: figures of one machine are compared with each other, never with a limit.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+scripts/setup.sh --bench
+cmake -S . -B build-demo -G Ninja -DCMAKE_BUILD_TYPE=Release -DEPOCHFS_TESTS=OFF >/dev/null
+cmake --build build-demo --parallel 2 --target epochfs
+exec python3 tests/bench/compare.py --epochfs "$PWD/build-demo/epochfs" "$@"
