@@ -1,14 +1,15 @@
 // Whole objects by name: the only way to a repository's bytes, local or remote.
 //
-// Names     "epochfs.json", "app/manifest.json": relative, '/'-separated, components that
-// is_plain_name
-//           accepts. Anything else is kInvalid before the storage is asked.
-// Trust     none in the content; local storage never leaves its root (no symlinks, regular files
-// only) Threads   all functions of all classes here may run on any number of threads, but an Upload
-// and a
-//           WriterLock belong to one thread at a time
-// Errors    kNotFound: no such object · kIo: the storage failed · kNoSpace · kExists, kLocked: lost
-// a race
+// Names     "epochfs.json", "app/manifest.json": relative, '/'-separated, at most eight plain
+//           components of which none begins with '.': those names belong to the storage (locks,
+//           half-written objects) and to whoever else keeps things there. Any other name is
+//           kInvalid before the storage is asked.
+// Trust     none in the content; local storage never leaves its root (no symlinks, regular files)
+// Threads   all functions of all classes here may run on any number of threads, but an Upload and
+//           a WriterLock belong to one thread at a time
+// Errors    kNotFound: no such object · kCorrupt: what has the name is no object (a symlink, a
+//           device) · kIo: the storage failed · kNoSpace · kExists, kLocked: lost a race. Each
+//           names the object as describe() does
 #pragma once
 
 #include <cstdint>
@@ -52,7 +53,8 @@ class Blob {
 };
 
 // A new object being written. Nothing is visible under its name until finish(); destruction without
-// it leaves nothing behind.
+// it leaves nothing behind, and neither does a finish() that failed. After a failed append()
+// finish() fails too: half an object never becomes visible.
 class Upload {
  public:
   Upload() = default;
@@ -88,10 +90,12 @@ class Storage {
 
   virtual Result<std::shared_ptr<const Blob>> open(std::string_view name) const = 0;
   virtual Result<ObjectInfo> stat(std::string_view name) const = 0;
-  // One level below `directory` ("" is the root). Entries whose names are not plain, and everything
-  // that is neither a regular file nor a directory, are left out. A missing directory is kNotFound.
+  // One level below `directory` ("" is the root). Entries that no object name can reach are left
+  // out: names that are not plain or begin with '.', and what is neither a regular file nor a
+  // directory. A missing directory is kNotFound.
   virtual Result<Listing> list(std::string_view directory) const = 0;
 
+  // Directories on the way to the name come into being with it, here and in replace().
   virtual Result<std::unique_ptr<Upload>> create(std::string_view name) = 0;
   // Replaces the object's whole content atomically and durably: a reader sees the old or the new.
   // `expected` is the version it must have now, nullopt: it must not exist. kLocked: it is
@@ -99,8 +103,9 @@ class Storage {
   virtual Result<void> replace(std::string_view name, ByteView content,
                                const std::optional<std::string>& expected) = 0;
   virtual Result<void> remove(std::string_view name) = 0;  // absent is fine
-  // Excludes other writers below `directory` (created when missing). kLocked: somebody else has it;
-  // with `wait`, blocks until it is free. Also clears away what a dead writer left half-written.
+  // Excludes other writers that lock the same `directory` ("" is the root; created when missing).
+  // kLocked: somebody else has it; with `wait`, blocks until it is free. Also clears away what a
+  // dead writer left half-written in this directory.
   virtual Result<std::unique_ptr<WriterLock>> lock_writer(std::string_view directory,
                                                           bool wait) = 0;
 
@@ -112,9 +117,21 @@ class Storage {
   Result<Content> get(std::string_view name, std::uint64_t bytes_max) const;
 };
 
-// One path component, 1 to 255 bytes, not "." or "..", no '/', '\\' or control byte.
+// One path component, 1 to 255 bytes, not "." or "..", no '/', '\\' or control byte. ".app.db" is
+// plain (a database may be called so) but no component of an object's name.
 [[nodiscard]] bool is_plain_name(std::string_view component) noexcept;
-// One to eight plain components joined by '/'. kInvalid otherwise.
+// One to eight plain components joined by '/', none beginning with '.'. kInvalid otherwise.
 Result<void> check_object_name(std::string_view name);
+// The same for a directory, where "" is the root.
+Result<void> check_directory_name(std::string_view directory);
+
+// "a/b/c" is "c" in "a/b"; "c" is in the root "".
+[[nodiscard]] std::string_view directory_of(std::string_view name) noexcept;
+[[nodiscard]] std::string_view leaf_of(std::string_view name) noexcept;
+
+// kCorrupt: `count` bytes from `offset` on are not inside an object of `size_bytes` bytes that is
+// called `what`. For implementations of Blob.
+Result<void> check_inside(std::uint64_t size_bytes, std::uint64_t offset, std::uint64_t count,
+                          std::string_view what);
 
 }  // namespace epochfs::engine
