@@ -4,11 +4,12 @@
 #include <map>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 namespace epochfs::engine {
 namespace {
 
-struct Damage {
+struct DamagedRange {
   std::string name;
   ByteRange range;
   std::byte mask;
@@ -24,7 +25,7 @@ class FaultyStorage::Plan {
     fault_ = std::move(fault);
     seen_by_fault_ = 0;
   }
-  void damage(std::optional<Damage> damage) {
+  void damage(std::optional<DamagedRange> damage) {
     const std::lock_guard lock(mutex_);
     if (!damage) damage_.clear();
     if (damage) damage_.push_back(*std::move(damage));
@@ -41,7 +42,7 @@ class FaultyStorage::Plan {
 
   void apply_damage(const std::string& name, std::uint64_t offset, MutableByteView bytes) const {
     const std::lock_guard lock(mutex_);
-    for (const Damage& damage : damage_) {
+    for (const DamagedRange& damage : damage_) {
       if (damage.name != name) continue;
       for (std::uint64_t i = 0; i < bytes.size(); ++i) {
         const std::uint64_t at = offset + i;
@@ -98,7 +99,7 @@ class FaultyStorage::Plan {
   mutable std::mutex mutex_;
   std::optional<Fault> fault_;
   std::uint64_t seen_by_fault_ = 0;
-  std::vector<Damage> damage_;
+  std::vector<DamagedRange> damage_;
   std::map<Operation, std::uint64_t> counts_;
   std::uint64_t bytes_read_ = 0;
   std::uint64_t bytes_appended_ = 0;
@@ -157,7 +158,7 @@ void FaultyStorage::heal() {
   plan_->damage(std::nullopt);
 }
 void FaultyStorage::damage(std::string_view name, ByteRange range, std::byte mask) {
-  plan_->damage(Damage{std::string(name), range, mask});
+  plan_->damage(DamagedRange{std::string(name), range, mask});
 }
 
 std::uint64_t FaultyStorage::count(const std::set<Operation>& operations) const {

@@ -8,14 +8,13 @@
 #pragma once
 
 #include <cstdint>
-#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "engine/core/units.h"
 #include "engine/storage/storage.h"
 
 namespace epochfs::engine {
