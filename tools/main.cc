@@ -1,1 +1,44 @@
-int main() { return 0; }
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <csignal>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "tools/command_line.h"
+#include "tools/mount_helper.h"
+
+namespace {
+
+// A program started with stdout closed would write its answer into the first file that it opens.
+// What takes the place cannot be written to, so the answer fails as it should.
+void occupy_standard_descriptors() {
+  int fd = 0;
+  do {
+    fd = ::open("/dev/null", O_RDONLY);  // inherited, like any standard descriptor
+  } while (fd >= 0 && fd <= 2);
+  if (fd > 2) ::close(fd);
+}
+
+int run(const std::vector<std::string>& words) {
+  using namespace epochfs::tools;
+  const std::vector<std::string> arguments(words.begin() + (words.empty() ? 0 : 1), words.end());
+  if (!words.empty() && is_mount_helper(words.front())) return run_mount_helper(arguments);
+  return static_cast<int>(run_command_line(arguments));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  occupy_standard_descriptors();
+  // Services often start programs with SIGPIPE ignored; `epochfs log | head` shall end there too.
+  std::signal(SIGPIPE, SIG_DFL);
+  try {
+    return run({argv, argv + argc});
+  } catch (const std::exception& error) {
+    epochfs::tools::tell_failure(
+        epochfs::engine::Error{epochfs::engine::Code::kIo, error.what(), 0}, "");
+    return static_cast<int>(epochfs::tools::ExitCode::kFailed);
+  }
+}

@@ -1,0 +1,153 @@
+#include <fmt/format.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "engine/core/text.h"
+#include "engine/formats/json/json_text.h"
+#include "engine/repo/operations.h"
+#include "tools/command.h"
+#include "tools/progress_bar.h"
+#include "tools/source_access.h"
+
+namespace epochfs::tools {
+namespace {
+
+using engine::BackupReport;
+using engine::human_bytes;
+
+struct BackupWords {
+  engine::BackupOptions options;
+  std::string place;
+  std::string engine;
+  bool json = false;
+};
+
+Outcome<ExitCode> refuse_engine(const std::string& name) {
+  return engine::Error::invalid(fmt::format("backup: no engine is called {}: sqlite, file", name));
+}
+
+std::string_view kind_of(const BackupReport& report) {
+  if (report.wrote_incremental) return "incremental";
+  return report.wrote_full ? "full" : "none";
+}
+
+void set_epoch(engine::JsonObject& json, std::string_view key,
+               const std::optional<engine::Epoch>& epoch) {
+  if (epoch)
+    json.set(key, epoch->get());
+  else
+    json.set_null(key);
+}
+
+std::string as_json(const BackupReport& report, bool dry_run) {
+  engine::JsonObject json;
+  json.set("command", "backup")
+      .set("database", report.database)
+      .set("engine", engine::native::engine_name(report.engine))
+      .set("kind", kind_of(report));
+  set_epoch(json, "epoch", report.newest);
+  set_epoch(json, "first_new", report.first_new);
+  json.set("epochs_added", report.epochs_added)
+      .set("pages", report.pages_stored)
+      .set("bytes_read", report.bytes_read)
+      .set("bytes_stored", report.bytes_stored)
+      .set("wrote_full", report.wrote_full)
+      .set("wrote_incremental", report.wrote_incremental);
+  if (report.reason.empty())
+    json.set_null("reason");
+  else
+    json.set("reason", report.reason);
+  json.set("dry_run", dry_run).set("seconds", report.seconds);
+  return json.pretty();
+}
+
+std::string epochs_text(const BackupReport& report) {
+  if (!report.first_new || !report.newest) return "no new epoch";
+  if (*report.first_new == *report.newest)
+    return fmt::format("1 new epoch, {}", report.newest->get());
+  return fmt::format("{} new epochs, {} to {}", report.epochs_added, report.first_new->get(),
+                     report.newest->get());
+}
+
+engine::Result<void> print_summary(const BackupReport& report, const Context& context) {
+  const std::string_view kind = kind_of(report);
+  if (kind == "none") return context.answer("nothing changed");
+  TRY(context.answer(
+      fmt::format("{} backup of {}: {}, {} page versions", kind == "full" ? "full" : "incremental",
+                  engine::printable(report.database), epochs_text(report), report.pages_stored)));
+  if (report.wrote_full && report.wrote_incremental) TRY(context.answer("and a new full of it"));
+  TRY(context.answer(fmt::format("read {}, stored {}, {:.2f} s", human_bytes(report.bytes_read),
+                                 human_bytes(report.bytes_stored), report.seconds)));
+  if (!report.reason.empty())
+    TRY(context.answer(fmt::format("because {}", engine::printable(report.reason))));
+  return {};
+}
+
+// The last line is what scripts read. A dry run has made nothing, so it does not say the same.
+engine::Result<void> print(const BackupReport& report, bool dry_run, const Context& context) {
+  if (!context.quiet) TRY(print_summary(report, context));
+  if (!report.newest) return {};
+  return context.answer(fmt::format(
+      "{}epoch {}", dry_run ? "dry run, nothing stored: would be " : "", report.newest->get()));
+}
+
+Outcome<ExitCode> run_backup(const BackupWords& words, const Context& context) {
+  engine::BackupOptions options = words.options;
+  TRY_ASSIGN(const engine::Source source, parse_place(words.place));
+  options.location = source.location;
+  options.cache_directory = context.cache_directory;
+  if (!source.database.empty()) {
+    if (!options.name.empty() && options.name != source.database)
+      return engine::Error::invalid(
+          fmt::format("backup: two names: --name {} and {}", options.name, words.place));
+    options.name = source.database;
+  }
+  if (!words.engine.empty()) {
+    const auto engine = engine::native::engine_from(words.engine);
+    if (!engine) return refuse_engine(words.engine);
+    options.engine = *engine;
+  }
+  TRY_ASSIGN(const BackupReport report, [&] {
+    ProgressBar bar(context, "backup");
+    options.progress = bar.progress();
+    return engine::backup(options);
+  }());
+  if (words.json)
+    TRY(write_answer(as_json(report, options.dry_run)));
+  else
+    TRY(print(report, options.dry_run, context));
+  return ExitCode::kDone;
+}
+
+}  // namespace
+
+Action declare_backup(CLI::App& app) {
+  const auto words = std::make_shared<BackupWords>();
+  app.description(
+      "Stores what was committed to the database since the last backup: each transaction that is\n"
+      "still in its write-ahead log as an epoch of its own. The first backup stores a full.\n"
+      "The database is read as any reader would; its writers go on.");
+  app.add_option("DB", words->options.database_path, "the database file")->required();
+  app.add_option("REPO", words->place, "the repository, made on first use")->required();
+  app.add_option("--name", words->options.name,
+                 "what the database is called there (default: its file name, last extension off)")
+      ->type_name("NAME");
+  app.add_option("--engine", words->engine, "sqlite or file (default: by its content)")
+      ->type_name("ENGINE");
+  app.add_flag("--full", words->options.full, "also store a new full of the newest epoch");
+  app.add_flag("--dry-run", words->options.dry_run, "find out what would be stored, store nothing");
+  app.add_flag("--wait", words->options.wait, "wait for another writer instead of exit 11");
+  app.add_flag("--json", words->json, "one JSON document");
+  app.footer(
+      "The last line on stdout is `epoch N`, the newest epoch, once it is safely stored.\n"
+      "With --quiet it is the only line. Nothing changed is a success without a new epoch.\n\n"
+      "Examples:\n"
+      "  epochfs backup app.db /backups\n"
+      "  epochfs backup --name orders /srv/shop/data.db /backups\n"
+      "  epochfs backup --json app.db /backups | jq .bytes_stored");
+  return [words](const Context& context) { return run_backup(*words, context); };
+}
+
+}  // namespace epochfs::tools

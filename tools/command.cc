@@ -1,0 +1,23 @@
+#include "tools/command.h"
+
+namespace epochfs::tools {
+namespace {
+
+constexpr Command kCommands[] = {
+    {"init", "make an empty repository", declare_init},
+    {"backup", "store the database's new epochs", declare_backup},
+    {"mount", "show every epoch as a directory", declare_mount},
+    {"umount", "take a mount away", declare_umount},
+    {"restore", "write one epoch's database to a file", declare_restore},
+    {"log", "list epochs, newest first", declare_log},
+    {"info", "tell what can be restored", declare_info},
+    {"verify", "look for damage", declare_verify},
+    {"diff", "tell how two epochs differ", declare_diff},
+    {"version", "tell versions", declare_version},
+};
+
+}  // namespace
+
+std::span<const Command> commands() noexcept { return kCommands; }
+
+}  // namespace epochfs::tools

@@ -1,0 +1,38 @@
+// The commands: what each is called, what it takes, what it does.
+//
+// To add one: a file with its declare function, and a row in the table in command.cc.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <span>
+
+#include "tools/context.h"
+#include "tools/exit_code.h"
+#include "tools/outcome.h"
+
+namespace epochfs::tools {
+
+// Runs after the command line was understood; how it ends when nothing failed.
+using Action = std::function<Outcome<ExitCode>(const Context&)>;
+
+struct Command {
+  const char* name;
+  const char* summary;
+  Action (*declare)(CLI::App& app);  // adds arguments, options and examples to `app`
+};
+
+std::span<const Command> commands() noexcept;
+
+Action declare_init(CLI::App& app);
+Action declare_backup(CLI::App& app);
+Action declare_mount(CLI::App& app);
+Action declare_umount(CLI::App& app);
+Action declare_restore(CLI::App& app);
+Action declare_log(CLI::App& app);
+Action declare_info(CLI::App& app);
+Action declare_verify(CLI::App& app);
+Action declare_diff(CLI::App& app);
+Action declare_version(CLI::App& app);
+
+}  // namespace epochfs::tools

@@ -1,0 +1,31 @@
+// What the source on a command line names, opened; failures come with advice.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "engine/repo/repository.h"
+#include "tools/context.h"
+#include "tools/outcome.h"
+
+namespace epochfs::tools {
+
+struct OpenDatabase {
+  std::shared_ptr<engine::Repository> repository;
+  std::shared_ptr<engine::Database> database;
+  std::shared_ptr<const engine::Timeline> timeline;
+};
+
+// `REPO` or `REPO#db`, for commands that are not about one epoch. kInvalid: it has an @SELECTOR.
+engine::Result<engine::Source> parse_place(std::string_view text);
+
+Outcome<std::shared_ptr<engine::Repository>> open_repository(const Context& context,
+                                                             const engine::Source& source);
+// Advice for a database that is not there: those that are. Empty when that cannot be told.
+std::string databases_there(engine::Repository& repository);
+Outcome<OpenDatabase> open_database(const Context& context, const engine::Source& source);
+Outcome<engine::native::EpochFacts> choose_epoch(const OpenDatabase& open,
+                                                 std::string_view selector);
+
+}  // namespace epochfs::tools
