@@ -22,6 +22,19 @@ XXH128_hash_t term(PageNo page, std::uint64_t hash) noexcept {
 
 std::uint64_t page_hash(ByteView bytes) noexcept { return XXH3_64bits(bytes.data(), bytes.size()); }
 
+Xxh3::Xxh3() : state_(XXH3_createState()) {
+  if (!state_) throw std::bad_alloc();
+  XXH3_64bits_reset(state_.get());
+}
+
+void Xxh3::Free::operator()(XXH3_state_s* state) const noexcept { XXH3_freeState(state); }
+
+void Xxh3::update(ByteView bytes) noexcept {
+  XXH3_64bits_update(state_.get(), bytes.data(), bytes.size());
+}
+
+std::uint64_t Xxh3::value() const noexcept { return XXH3_64bits_digest(state_.get()); }
+
 void StateHash::add(PageNo page, std::uint64_t hash) noexcept {
   const XXH128_hash_t t = term(page, hash);
   *this += StateHash(t.high64, t.low64);

@@ -16,10 +16,25 @@
 #include "engine/core/units.h"
 
 struct evp_md_ctx_st;
+struct XXH3_state_s;
 
 namespace epochfs::engine {
 
 std::uint64_t page_hash(ByteView bytes) noexcept;  // XXH3-64, seed 0
+
+// The same sum over bytes that come in pieces.
+class Xxh3 {
+ public:
+  Xxh3();
+  void update(ByteView bytes) noexcept;
+  [[nodiscard]] std::uint64_t value() const noexcept;  // of all bytes so far
+
+ private:
+  struct Free {
+    void operator()(XXH3_state_s* state) const noexcept;
+  };
+  std::unique_ptr<XXH3_state_s, Free> state_;
+};
 
 // Sum modulo 2^128 of XXH3-128(page number u32 LE, page hash u64 LE) over all pages of a state,
 // plus one such term for page number 0 with the state's size in bytes in place of a hash. Pages are

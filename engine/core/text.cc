@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 
@@ -56,6 +57,15 @@ std::string printable(std::string_view untrusted) {
     untrusted.remove_prefix(length);
   }
   return out;
+}
+
+bool is_path_component(std::string_view name) noexcept {
+  constexpr std::size_t kNameMax = 255;  // of every common filesystem
+  if (name.empty() || name.size() > kNameMax || name == "." || name == "..") return false;
+  return std::ranges::none_of(name, [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte < 0x20 || byte == 0x7f || c == '/' || c == '\\';
+  });
 }
 
 std::string human_bytes(std::uint64_t bytes) {

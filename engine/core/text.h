@@ -1,4 +1,4 @@
-// Text for people: untrusted names made harmless, sizes made readable.
+// Text: untrusted names judged and made harmless, sizes made readable.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,9 @@ namespace epochfs::engine {
 // Control, bidirectional-override and invalid UTF-8 bytes as \xNN, so that a name from a repository
 // cannot move the cursor, hide text or forge lines in a terminal or a log.
 std::string printable(std::string_view untrusted);
+
+// One component of a path: 1 to 255 bytes, not "." or "..", no '/', '\\' or control byte.
+[[nodiscard]] bool is_path_component(std::string_view name) noexcept;
 
 // 1536 -> "1.5 KiB", 999 -> "999 B".
 std::string human_bytes(std::uint64_t bytes);
