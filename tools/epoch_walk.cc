@@ -15,45 +15,23 @@ using engine::native::EpochFacts;
 
 constexpr std::size_t kChunk = 4096;
 
-// The newest epoch in [first, last]. Bisects, since a timeline only looks forward, so a wide gap in
-// the numbers costs as little as a narrow one.
-Result<std::optional<Epoch>> newest_within(const Timeline& timeline, Epoch first, Epoch last) {
-  std::optional<Epoch> found;
-  std::uint64_t low = first.get();
-  std::uint64_t high = last.get();
-  while (low <= high) {
-    const std::uint64_t middle = low + (high - low) / 2;
-    TRY_ASSIGN(const auto next, timeline.list(Epoch(middle), 1));
-    if (!next.empty() && next.front().epoch <= last) {
-      found = next.front().epoch;
-      if (*found == last) break;
-      low = found->get() + 1;
-    } else if (middle == first.get()) {
-      break;
-    } else {
-      high = middle - 1;
-    }
-  }
-  return found;
-}
-
 }  // namespace
 
 Result<void> walk_backward(const Timeline& timeline, Epoch first, std::uint64_t count_max,
                            const EpochVisitor& visit) {
   std::optional<Epoch> last = timeline.newest();
-  while (count_max > 0 && last && *last >= first) {
+  while (last && *last >= first) {
     const Epoch begin(last->get() - std::min<std::uint64_t>(kChunk - 1, last->get() - first.get()));
     TRY_ASSIGN(auto chunk, timeline.list(begin, kChunk));
+    // Where numbers are missing, the chunk reaches beyond what is still to come.
     std::erase_if(chunk, [&](const EpochFacts& facts) { return facts.epoch > *last; });
     std::reverse(chunk.begin(), chunk.end());
     for (const EpochFacts& facts : chunk) {
-      if (count_max == 0) return {};
+      if (count_max-- == 0) return {};
       TRY(visit(facts));
-      --count_max;
     }
-    if (begin <= first) return {};
-    TRY_ASSIGN(last, newest_within(timeline, first, Epoch(begin.get() - 1)));
+    TRY_ASSIGN(const auto next, timeline.newest_below(begin));
+    last = next ? std::optional(next->epoch) : std::nullopt;
   }
   return {};
 }

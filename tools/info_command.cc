@@ -111,7 +111,7 @@ Outcome<ExitCode> run_info(const InfoWords& words, const Context& context) {
   TRY_ASSIGN(const auto repository, open_repository(context, source));
   TRY_ASSIGN(const auto summaries,
              with_hint(engine::summarize(*repository, source.database), engine::Code::kNotFound,
-                       [&] { return databases_there(*repository); }));
+                       [&] { return look_at_databases(source); }));
   if (words.json)
     TRY(write_answer(as_json(*repository, summaries)));
   else

@@ -22,8 +22,8 @@ engine::Result<engine::Source> parse_place(std::string_view text);
 
 Outcome<std::shared_ptr<engine::Repository>> open_repository(const Context& context,
                                                              const engine::Source& source);
-// Advice for a database that is not there: those that are. Empty when that cannot be told.
-std::string databases_there(engine::Repository& repository);
+// Advice for a database that is not there.
+std::string look_at_databases(const engine::Source& source);
 Outcome<OpenDatabase> open_database(const Context& context, const engine::Source& source);
 Outcome<engine::native::EpochFacts> choose_epoch(const OpenDatabase& open,
                                                  std::string_view selector);

@@ -94,10 +94,12 @@ engine::Result<void> print(const VerifyReport& report, bool quick, const Context
 
 Outcome<ExitCode> run_verify(const VerifyWords& words, const Context& context) {
   TRY_ASSIGN(const engine::Source source, parse_place(words.place));
-  TRY_ASSIGN(const VerifyReport report, [&] {
+  const auto verify = [&] {
     ProgressBar bar(context, "verify");
     return engine::verify(source.location, source.database, words.quick, bar.progress());
-  }());
+  };
+  TRY_ASSIGN(const VerifyReport report, with_hint(verify(), engine::Code::kNotFound,
+                                                  [&] { return look_at_databases(source); }));
   if (words.json)
     TRY(write_answer(as_json(report, words.quick)));
   else
