@@ -85,6 +85,11 @@ T load(std::span<const std::byte, Extent> record, Field<T, Offset>) noexcept {
   return detail::load<T, std::endian::little>(record.data() + Offset);
 }
 template <class T, std::size_t Offset, std::size_t Extent>
+T load_be(std::span<const std::byte, Extent> record, Field<T, Offset>) noexcept {
+  static_assert(Extent != std::dynamic_extent && Offset + sizeof(T) <= Extent);
+  return detail::load<T, std::endian::big>(record.data() + Offset);
+}
+template <class T, std::size_t Offset, std::size_t Extent>
 void store(std::span<std::byte, Extent> record, Field<T, Offset>,
            std::type_identity_t<T> value) noexcept {
   static_assert(Extent != std::dynamic_extent && Offset + sizeof(T) <= Extent);

@@ -66,16 +66,18 @@ Result<T> with_context(Result<T> result, const Where& where) {
 #define EPOCHFS_CONCAT_INNER(a, b) a##b
 #define EPOCHFS_CONCAT(a, b) EPOCHFS_CONCAT_INNER(a, b)
 
-// Returns the failure of `expression` from the calling function; its value, if any, is dropped.
-#define TRY(expression)                                       \
-  do {                                                        \
-    if (auto try_result = (expression); !try_result)          \
-      return ::tl::unexpected(std::move(try_result).error()); \
+// Returns the failure of `expression` from the calling function; its value, if any, is dropped. The
+// names inside are numbered, because an expression may hold a lambda that uses the macros itself.
+#define TRY(expression) EPOCHFS_TRY_AS(EPOCHFS_CONCAT(try_result_, __COUNTER__), expression)
+#define EPOCHFS_TRY_AS(result, expression)                                                       \
+  do {                                                                                           \
+    if (auto result = (expression); !result) return ::tl::unexpected(std::move(result).error()); \
   } while (false)
 
 // TRY_ASSIGN(const auto value, expression): declares `value`, or returns the failure.
-#define TRY_ASSIGN(declaration, expression)                                            \
-  auto EPOCHFS_CONCAT(try_result_, __LINE__) = (expression);                           \
-  if (!EPOCHFS_CONCAT(try_result_, __LINE__))                                          \
-    return ::tl::unexpected(std::move(EPOCHFS_CONCAT(try_result_, __LINE__)).error()); \
-  declaration = *std::move(EPOCHFS_CONCAT(try_result_, __LINE__))
+#define TRY_ASSIGN(declaration, expression) \
+  EPOCHFS_TRY_ASSIGN_AS(EPOCHFS_CONCAT(try_result_, __COUNTER__), declaration, expression)
+#define EPOCHFS_TRY_ASSIGN_AS(result, declaration, expression)     \
+  auto result = (expression);                                      \
+  if (!result) return ::tl::unexpected(std::move(result).error()); \
+  declaration = *std::move(result)

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <openssl/evp.h>
+#include <openssl/rand.h>
 #include <xxhash.h>
 #include <zlib.h>
 
@@ -83,6 +84,12 @@ void Crc32::update(ByteView bytes) noexcept {
   const auto text = as_text(bytes);
   value_ = static_cast<std::uint32_t>(
       crc32_z(value_, reinterpret_cast<const unsigned char*>(text.data()), text.size()));
+}
+
+std::string random_identity() {
+  std::array<unsigned char, 16> random{};
+  if (RAND_bytes(random.data(), static_cast<int>(random.size())) != 1) throw std::bad_alloc();
+  return to_hex(std::as_bytes(std::span(random)));
 }
 
 std::string to_hex(ByteView bytes) {

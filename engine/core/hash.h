@@ -87,6 +87,8 @@ class Crc32 {
   std::uint32_t value_ = 0;
 };
 
+std::string random_identity();  // 32 random lower-case hex digits
+
 std::string to_hex(ByteView bytes);
 Result<Sha256Digest> sha256_from_hex(std::string_view hex);  // kCorrupt: not 64 hex digits
 

@@ -377,6 +377,25 @@ Result<std::vector<RecordPlace>> PageIndex::Reader::records(DatabaseNo database,
   return found;
 }
 
+Result<std::optional<Epoch>> PageIndex::Reader::next_record(DatabaseNo database, PageNo page,
+                                                            Epoch after) const {
+  TRY_ASSIGN(Cursor cursor, Cursor::open(txn_.get(), tables_->records));
+  TRY_ASSIGN(const auto item, cursor.from(rows::key(database, page, Epoch(after.get() + 1))));
+  if (!item) return std::optional<Epoch>();
+  TRY_ASSIGN(const rows::RecordKey key, rows::parse_record_key(item->key));
+  if (key.database != database || key.page != page) return std::optional<Epoch>();
+  return std::optional(key.first);
+}
+
+Result<std::optional<Epoch>> PageIndex::Reader::next_base(DatabaseNo database, Epoch epoch) const {
+  TRY_ASSIGN(Cursor cursor, Cursor::open(txn_.get(), tables_->bases));
+  TRY_ASSIGN(const auto item, cursor.from(rows::key(database, epoch.get() + 1)));
+  if (!item) return std::optional<Epoch>();
+  TRY_ASSIGN(const rows::EpochKey key, rows::parse_epoch_key(item->key));
+  if (key.database != database) return std::optional<Epoch>();
+  return std::optional(key.epoch);
+}
+
 Result<std::vector<BlockPlace>> PageIndex::Reader::blocks(DatabaseNo database, SegmentNo full,
                                                           std::uint32_t pages_per_block,
                                                           std::uint64_t image_pages,

@@ -137,10 +137,14 @@ class PageIndex::Reader {
                                        std::size_t count_max) const;
   // The full with the greatest end epoch not after `epoch`; of several the last in the manifest.
   Result<std::optional<SegmentNo>> base_of(DatabaseNo database, Epoch epoch) const;
+  // The end epoch of the next full after `epoch`.
+  Result<std::optional<Epoch>> next_base(DatabaseNo database, Epoch epoch) const;
   // For each page of the range that got a version in (after, epoch]: the newest of them; pages
   // ascending. Skips from page to page with one or two seeks each, whatever lies between.
   Result<std::vector<RecordPlace>> records(DatabaseNo database, PageRange pages, Epoch after,
                                            Epoch epoch) const;
+  // The first epoch after `after` for which a record of the page begins.
+  Result<std::optional<Epoch>> next_record(DatabaseNo database, PageNo page, Epoch after) const;
   // Consecutive blocks of a full, `first` counts from 0. kCorrupt when the full has no such block.
   Result<std::vector<BlockPlace>> blocks(DatabaseNo database, SegmentNo full,
                                          std::uint32_t pages_per_block, std::uint64_t image_pages,

@@ -66,21 +66,7 @@ Result<RestoreReport> restore(Database& database, Epoch epoch, const RestoreOpti
 Result<RestoreReport> restore_to_descriptor(Database& database, Epoch epoch, int descriptor,
                                             const Progress& progress);
 
-// What a repository can give back.
-struct DatabaseSummary {
-  std::string name;
-  native::Engine engine = native::Engine::kSqlite;
-  std::string file_name;
-  std::uint64_t epoch_count = 0;
-  std::optional<native::EpochFacts> oldest;
-  std::optional<native::EpochFacts> newest;
-  std::optional<UtcTime> covered_until;
-  std::uint64_t fulls = 0;
-  std::uint64_t incrementals = 0;
-  std::uint64_t stored_bytes = 0;
-  std::vector<std::string>
-      problems;  // segments that are missing or short and the epochs they cost; gaps
-};
+// Of every database, or of the one named. kNotFound names those that there are.
 Result<std::vector<DatabaseSummary>> summarize(Repository& repository,
                                                const std::string& database /* empty: all */);
 

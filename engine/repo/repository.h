@@ -34,6 +34,21 @@ struct CacheCounters {
   std::uint64_t bytes_read = 0;  // from the storage, stored form
 };
 
+// What a database's history can give back.
+struct DatabaseSummary {
+  std::string name;
+  native::Engine engine = native::Engine::kSqlite;
+  std::string file_name;
+  std::uint64_t epoch_count = 0;
+  std::optional<native::EpochFacts> oldest;
+  std::optional<native::EpochFacts> newest;
+  std::optional<UtcTime> covered_until;
+  std::uint64_t fulls = 0;
+  std::uint64_t incrementals = 0;
+  std::uint64_t stored_bytes = 0;
+  std::vector<std::string> problems;  // segments that cannot be used and the epochs they cost
+};
+
 class Database {
  public:
   Database() = default;
@@ -51,6 +66,10 @@ class Database {
   virtual Result<std::shared_ptr<const Timeline>> timeline() = 0;
   // kNoSuchEpoch. Cheap; views are not cached.
   virtual Result<std::shared_ptr<const View>> view(Epoch epoch) = 0;
+  // kNoSuchEpoch. For restore and comparison.
+  virtual Result<std::shared_ptr<const EpochImage>> image(Epoch epoch) = 0;
+  // Looks at every segment's presence and size: cost grows with their number.
+  virtual Result<DatabaseSummary> summary() = 0;
   // Why the newest manifest could not be taken in, for status.json; empty: it was.
   virtual std::string last_failure() = 0;
 };

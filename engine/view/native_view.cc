@@ -105,7 +105,9 @@ class NativeView final : public View {
       files_.push_back({parts_.file_name + "-wal", 0, false});
       files_.push_back({parts_.file_name + "-shm", 0, false});
     }
-    files_.push_back({"epoch.json", json_.size(), true});
+    // A file that is itself called epoch.json keeps its name; ours steps aside.
+    const bool taken = parts_.file_name == "epoch.json";
+    files_.push_back({taken ? "epoch.epochfs.json" : "epoch.json", json_.size(), true});
   }
 
   [[nodiscard]] const EpochInfo& info() const noexcept override { return info_; }
@@ -126,7 +128,35 @@ class NativeView final : public View {
   std::vector<FileEntry> files_;
 };
 
+class NativeImage final : public EpochImage {
+ public:
+  NativeImage(std::shared_ptr<const NativeSource> source, EpochContext at)
+      : source_(std::move(source)), at_(std::move(at)) {}
+
+  [[nodiscard]] const native::EpochFacts& facts() const noexcept override { return at_.facts; }
+  [[nodiscard]] PageSize page_size() const noexcept override { return at_.base_row.page_size; }
+  [[nodiscard]] std::uint32_t stride_pages() const noexcept override {
+    return at_.base_row.block_bytes / at_.base_row.page_size.bytes();
+  }
+  Result<void> read_pages(PageNo first, MutableByteView out,
+                          std::vector<std::uint64_t>& hashes) const override {
+    return source_->read_pages(at_, first, out, hashes);
+  }
+  Result<std::vector<std::uint64_t>> page_hashes(PageRange pages) const override {
+    return source_->page_hashes(at_, pages);
+  }
+
+ private:
+  std::shared_ptr<const NativeSource> source_;
+  EpochContext at_;
+};
+
 }  // namespace
+
+std::shared_ptr<const EpochImage> open_native_image(std::shared_ptr<const NativeSource> source,
+                                                    EpochContext at) {
+  return std::make_shared<const NativeImage>(std::move(source), std::move(at));
+}
 
 Result<std::shared_ptr<const View>> open_native_view(const NativeViewParts& parts,
                                                      const Timeline& timeline,

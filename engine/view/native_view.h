@@ -1,4 +1,5 @@
-// One epoch of a native database as files: the database, SQLite's empty side files, epoch.json.
+// One epoch of a native database: as files (the database, SQLite's empty side files, epoch.json),
+// and as an image.
 #pragma once
 
 #include <memory>
@@ -22,5 +23,8 @@ struct NativeViewParts {
 Result<std::shared_ptr<const View>> open_native_view(const NativeViewParts& parts,
                                                      const Timeline& timeline,
                                                      const EpochContext& at);
+
+std::shared_ptr<const EpochImage> open_native_image(std::shared_ptr<const NativeSource> source,
+                                                    EpochContext at);
 
 }  // namespace epochfs::engine

@@ -60,6 +60,27 @@ class View {
   virtual Result<std::shared_ptr<const File>> open(std::size_t file_index) const = 0;
 };
 
+// The pages of one epoch, for a program that wants all of them: past the cache, in large pieces,
+// with their hashes.
+class EpochImage {
+ public:
+  EpochImage() = default;
+  EpochImage(const EpochImage&) = delete;
+  EpochImage& operator=(const EpochImage&) = delete;
+  virtual ~EpochImage() = default;
+
+  [[nodiscard]] virtual const native::EpochFacts& facts() const noexcept = 0;
+  [[nodiscard]] virtual PageSize page_size() const noexcept = 0;
+  // Ranges that begin at a multiple of this many pages (counted from 0) are read without doing work
+  // twice.
+  [[nodiscard]] virtual std::uint32_t stride_pages() const noexcept = 0;
+  // Whole pages from `first` on into `out`, which they fill; the last page of a file is padded with
+  // zeros.
+  virtual Result<void> read_pages(PageNo first, MutableByteView out,
+                                  std::vector<std::uint64_t>& hashes) const = 0;
+  virtual Result<std::vector<std::uint64_t>> page_hashes(PageRange pages) const = 0;
+};
+
 // The epochs of one database as known at one moment. Lookups go to the index: cost and memory do
 // not grow with history. kIo: the index failed.
 class Timeline {

@@ -1,0 +1,386 @@
+// init_repository() and backup(): a live database's changes into a native repository.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <utility>
+
+#include "engine/capture/snapshot.h"
+#include "engine/core/text.h"
+#include "engine/core/time.h"
+#include "engine/repo/epoch_states.h"
+#include "engine/repo/image_walk.h"
+#include "engine/repo/native_writer.h"
+#include "engine/repo/operations.h"
+#include "engine/source/native_indexer.h"
+#include "engine/storage/local_storage.h"
+#include "engine/storage/output_file.h"
+#include "engine/view/native_view.h"
+
+namespace epochfs::engine {
+namespace {
+
+// A new full is due when the incrementals on the newest one have cost this many times as much as it
+// did: their pages have drifted so far from its images that storing them whole is no longer much
+// dearer.
+constexpr std::uint64_t kChainCostMax = 2;
+// Below this a chain is too small to bother.
+constexpr std::uint64_t kChainBytesFree = 4ULL * 1024 * 1024;
+// How often a database that changes while it is read is tried again.
+constexpr int kAttempts = 5;
+constexpr std::uint64_t kCacheBytes = 64ULL * 1024 * 1024;
+
+std::string default_name(const std::string& path) {
+  const std::filesystem::path file = std::filesystem::path(path).filename();
+  const std::string stem = file.stem().string();
+  return stem.empty() ? file.string() : stem;
+}
+
+Result<std::string> database_name(const BackupOptions& options) {
+  std::string name = options.name.empty() ? default_name(options.database_path) : options.name;
+  if (!is_plain_name(name) || name.starts_with('.'))
+    return Error::invalid(
+        fmt::format("'{}' cannot name a database: choose another with --name", printable(name)));
+  return name;
+}
+
+// What is known of the newest epoch, so that the next can be told from it.
+struct Tip {
+  std::shared_ptr<NativeSource> source;
+  EpochContext at;
+};
+
+// One backup. run() may try several times; everything it holds but the writer is made anew each
+// time.
+class Backup {
+ public:
+  explicit Backup(const BackupOptions& options) : options_(options) {}
+
+  Result<BackupReport> run() {
+    const auto begin = std::chrono::steady_clock::now();
+    TRY_ASSIGN(report_.database, database_name(options_));
+    TRY(open_repository());
+    for (int attempt = 1;; ++attempt) {
+      changed_while_read_ = false;
+      auto done = attempt_once();
+      if (done) break;
+      if (!changed_while_read_ || attempt == kAttempts)
+        return tl::unexpected(std::move(done).error());
+    }
+    report_.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    return report_;
+  }
+
+ private:
+  SnapshotOptions snapshot_options() const {
+    SnapshotOptions snapshot;
+    snapshot.path = options_.database_path;
+    snapshot.engine = options_.engine;
+    // Once a database is known as SQLite, a file that no longer is one is a failure, not a new kind
+    // of backup.
+    if (!snapshot.engine && writer_ && !writer_->is_new())
+      snapshot.engine = writer_->manifest().engine;
+    snapshot.temp_directory = temporary_parent();
+    return snapshot;
+  }
+
+  Result<void> open_repository() {
+    const auto storage = open_local_storage(options_.location);
+    const auto present = storage->stat(std::string(native::kRepositoryFile));
+    if (!present && present.error().code != Code::kNotFound) return tl::unexpected(present.error());
+    const bool first_use = !present || !storage->stat(manifest_path(report_.database));
+    // A database that cannot be read must leave no trace in the repository.
+    if (first_use) TRY(open_snapshot(snapshot_options()));
+    if (!present && options_.dry_run) return {};
+    if (!present) TRY(init_repository(options_.location));
+    TRY_ASSIGN(repository_, NativeRepository::open(RepositoryOptions{
+                                options_.location, options_.cache_directory, kCacheBytes}));
+    if (first_use && options_.dry_run) return {};
+    TRY_ASSIGN(NativeWriter writer,
+               NativeWriter::open(repository_->parts(), report_.database, options_.wait));
+    writer_.emplace(std::move(writer));
+    if (!writer_->is_new() && options_.engine && *options_.engine != writer_->manifest().engine)
+      return Error::invalid(fmt::format(
+          "{} is backed up with engine {}: choose another --name for a backup with engine {}",
+          report_.database, native::engine_name(writer_->manifest().engine),
+          native::engine_name(*options_.engine)));
+    return {};
+  }
+
+  Result<void> attempt_once() {
+    TRY_ASSIGN(snapshot_, open_snapshot(snapshot_options()));
+    const SnapshotInfo& info = snapshot_->info();
+    report_.engine = info.engine;
+    if (options_.dry_run && !writer_) {
+      report_.reason = "first backup of this database";
+      report_.wrote_full = true;
+      report_.epochs_added = 1;
+      report_.first_new = report_.newest = Epoch(1);
+      report_.pages_stored = info.page_size.pages_in(info.size_bytes);
+      return {};
+    }
+    if (writer_->is_new()) writer_->describe(info.engine, info.file_name);
+    TRY_ASSIGN(tip_, load_tip());
+    if (tip_)
+      TRY(take_changes());
+    else
+      TRY(take_full(writer_->last_epoch().get() == 0
+                        ? "first backup of this database"
+                        : "the newest epochs in the repository are damaged"));
+    report_.bytes_read = snapshot_->bytes_read();
+    if (!options_.dry_run) TRY(finish());
+    return {};
+  }
+
+  // nullopt when nothing can be built upon: no epoch yet, or a chain that is broken before its end.
+  Result<std::optional<Tip>> load_tip() {
+    if (writer_->manifest().segments.empty()) return std::optional<Tip>();
+    const NativeParts& parts = repository_->parts();
+    TRY_ASSIGN(const DatabaseRow row,
+               bring_up_to_date(*parts.index, *parts.storage, writer_->manifest(),
+                                std::exchange(look_again_, false)));
+    const native::SegmentEntry& last = writer_->manifest().segments.back();
+    if (!row.chain_open || row.chain_end != last.end_epoch || row.newest != last.end_epoch)
+      return std::optional<Tip>();
+    Tip tip;
+    tip.source =
+        std::make_shared<NativeSource>(parts.storage, parts.index, parts.cache, report_.database);
+    TRY_ASSIGN(tip.at, tip.source->context(row.number, row.newest));
+    report_.newest = row.newest;
+    return std::optional(std::move(tip));
+  }
+
+  Result<void> take_changes() {
+    bool repository_damaged = false;
+    const Tip tip = *tip_;
+    KnownState known{tip.at.facts, tip.at.base_row.page_size,
+                     load_cursor(*repository_->parts().storage, report_.database),
+                     [&repository_damaged, tip](PageRange pages) {
+                       auto hashes = tip.source->page_hashes(tip.at, pages);
+                       repository_damaged |= !hashes;
+                       return hashes;
+                     }};
+    if (known.cursor && known.cursor->epoch != known.newest.epoch) known.cursor.reset();
+    auto taken = take_batches(known, repository_damaged);
+    if (taken || !repository_damaged) return taken;
+    return take_full_instead(taken.error());
+  }
+
+  // What the repository holds cannot be built upon, the database itself can.
+  Result<void> take_full_instead(const Error& damage) {
+    TRY_ASSIGN(snapshot_, open_snapshot(snapshot_options()));
+    return take_full("the newest epoch in the repository is damaged: " + damage.text);
+  }
+
+  Result<void> take_batches(const KnownState& known, bool& repository_damaged) {
+    TRY_ASSIGN(const auto changes, snapshot_->changes_since(known));
+    if (changes->needs_full()) return take_full(*changes->needs_full());
+    report_.reason = changes->page_diff_reason();
+    while (true) {
+      TRY_ASSIGN(const auto batch, changes->next());
+      if (!batch) return {};
+      TRY(options_.dry_run ? count_batch(*batch) : store_batch(*batch, repository_damaged));
+    }
+  }
+
+  Result<void> count_batch(ChangeBatch& batch) {
+    add_epochs(batch.epochs().size());
+    report_.wrote_incremental = true;
+    return batch.visit([&](PageNo, std::uint32_t, ByteView) -> Result<void> {
+      ++report_.pages_stored;
+      return {};
+    });
+  }
+
+  Result<void> store_batch(ChangeBatch& batch, bool& repository_damaged) {
+    const EpochContext& at = tip_->at;
+    const PageSize page_size = at.base_row.page_size;
+    const std::vector<EpochDraft>& drafts = batch.epochs();
+    const Epoch first(writer_->last_epoch().get() + 1);
+    const Epoch last(first.get() + drafts.size() - 1);
+    TRY_ASSIGN(auto segment, writer_->begin_incremental(first, last));
+    IncrementalWriter records(*segment.upload, page_size,
+                              BaseImage{at.base_row.end_epoch, at.base_row.image_bytes}, first,
+                              last, SegmentWriterOptions{});
+
+    std::vector<std::uint64_t> sizes;
+    sizes.reserve(drafts.size());
+    for (const EpochDraft& draft : drafts) sizes.push_back(draft.size_bytes);
+    EpochStates states(page_size, at.facts.size_bytes, at.facts.state, sizes, [&](PageRange pages) {
+      auto hashes = tip_->source->page_hashes(at, pages);
+      repository_damaged |= !hashes;
+      return hashes;
+    });
+    std::vector<std::uint32_t> pages_changed(drafts.size());
+    PageNo prefix_page;
+    Piece prefix;
+    TRY(batch.visit([&](PageNo page, std::uint32_t ordinal, ByteView bytes) -> Result<void> {
+      const std::uint64_t hash = page_hash(bytes);
+      TRY_ASSIGN(const bool differs, states.version(page, ordinal, hash));
+      if (!differs) return {};
+      if (page != prefix_page) {
+        auto base = tip_->source->base_page(at, page);
+        repository_damaged |= !base;
+        if (!base) return tl::unexpected(std::move(base).error());
+        prefix = *std::move(base);
+        prefix_page = page;
+      }
+      ++pages_changed[ordinal];
+      if (options_.progress) options_.progress(snapshot_->bytes_read(), 0);
+      return records.append(page, Epoch(first.get() + ordinal), hash, bytes, prefix.bytes);
+    }));
+    TRY_ASSIGN(const auto hashes, states.finish());
+
+    std::vector<native::EpochFacts> facts;
+    facts.reserve(drafts.size());
+    const UtcTime now = utc_now();
+    for (std::size_t i = 0; i < drafts.size(); ++i) {
+      facts.push_back(facts_of(drafts[i], Epoch(first.get() + i), now));
+      facts.back().state = hashes[i];
+      facts.back().pages_changed = pages_changed[i];
+    }
+    TRY_ASSIGN(const SegmentSummary summary, records.finish(facts));
+    TRY(confirm());
+    TRY(writer_->commit(std::move(segment), summary));
+    report_.wrote_incremental = true;
+    report_.pages_stored += summary.footer.version_count;
+    report_.bytes_stored += summary.size_bytes;
+    add_epochs(drafts.size());
+    TRY_ASSIGN(tip_, load_tip());
+    if (!tip_) return Error::corrupt("the segment just written cannot be read back");
+    return {};
+  }
+
+  // A full of the database as it is now: a new epoch.
+  Result<void> take_full(const std::string& reason) {
+    report_.reason = reason;
+    report_.pages_stored = 0;
+    const SnapshotInfo& info = snapshot_->info();
+    if (options_.dry_run) {
+      report_.wrote_full = true;
+      report_.pages_stored = info.page_size.pages_in(info.size_bytes);
+      add_epochs(1);
+      return {};
+    }
+    const Epoch epoch(writer_->last_epoch().get() + 1);
+    TRY_ASSIGN(auto segment, writer_->begin_full(epoch));
+    FullWriter full(*segment.upload, info.page_size, SegmentWriterOptions{});
+    std::uint64_t done = 0;
+    TRY(snapshot_->read_image([&](ByteView bytes) -> Result<void> {
+      done += bytes.size();
+      if (options_.progress) options_.progress(done, info.size_bytes);
+      return full.append(bytes);
+    }));
+    native::EpochFacts facts = facts_of(snapshot_->image_draft(), epoch, utc_now());
+    facts.pages_changed = static_cast<std::uint32_t>(info.page_size.pages_in(facts.size_bytes));
+    TRY_ASSIGN(const SegmentSummary summary, full.finish(facts));
+    TRY(confirm());
+    TRY(writer_->commit(std::move(segment), summary));
+    report_.wrote_full = true;
+    report_.pages_stored = facts.pages_changed;
+    report_.bytes_stored += summary.size_bytes;
+    add_epochs(1);
+    TRY_ASSIGN(tip_, load_tip());
+    return {};
+  }
+
+  Result<void> finish() {
+    if (report_.epochs_added == 0) TRY(confirm());
+    TRY(save_cursor());
+    if (!tip_) return {};
+    const Epoch before = *report_.newest;
+    TRY(take_base());
+    return *report_.newest == before ? Result<void>() : save_cursor();
+  }
+
+  Result<void> save_cursor() {
+    native::Cursor cursor = snapshot_->cursor();
+    cursor.epoch = *report_.newest;
+    return writer_->save_cursor(cursor);
+  }
+
+  // A new base made from the repository itself, when one is wanted or due.
+  Result<void> take_base() {
+    const NativeWriter::ChainCost cost = writer_->chain_cost();
+    const bool due =
+        cost.incremental_bytes > std::max(kChainBytesFree, kChainCostMax * cost.full_bytes);
+    if ((!options_.full && !due) || writer_->has_full(tip_->at.facts.epoch)) return {};
+    const auto image = open_native_image(tip_->source, tip_->at);
+    TRY_ASSIGN(auto segment, writer_->begin_full(tip_->at.facts.epoch));
+    FullWriter full(*segment.upload, image->page_size(), SegmentWriterOptions{});
+    const auto append = [&](std::uint64_t, ByteView bytes) { return full.append(bytes); };
+    auto walked = walk_image(*image, ImageSinks{{}, append, options_.progress});
+    if (!walked && walked.error().code == Code::kCorrupt) return take_full_instead(walked.error());
+    if (!walked) return walked;
+    TRY_ASSIGN(const SegmentSummary summary, full.finish(tip_->at.facts));
+    TRY(writer_->commit(std::move(segment), summary));
+    report_.wrote_full = true;
+    report_.bytes_stored += summary.size_bytes;
+    if (due && report_.reason.empty())
+      report_.reason = fmt::format("a new full was due: the incrementals had grown to {}",
+                                   human_bytes(cost.incremental_bytes));
+    return {};
+  }
+
+  native::EpochFacts facts_of(const EpochDraft& draft, Epoch epoch, UtcTime now) const {
+    native::EpochFacts facts;
+    facts.epoch = epoch;
+    facts.committed = tip_ ? std::max(now, tip_->at.facts.committed) : now;
+    facts.captured = now;
+    facts.size_bytes = draft.size_bytes;
+    facts.position = draft.position;
+    facts.how = draft.how;
+    facts.commits_folded = draft.commits_folded;
+    facts.flags = draft.flags;
+    return facts;
+  }
+
+  Result<void> confirm() {
+    auto confirmed = snapshot_->confirm();
+    changed_while_read_ = !confirmed && confirmed.error().code == Code::kBusy;
+    return confirmed;
+  }
+
+  void add_epochs(std::uint64_t count) {
+    const std::uint64_t before =
+        report_.newest ? report_.newest->get() : writer_->last_epoch().get();
+    report_.epochs_added += count;
+    const std::uint64_t newest = options_.dry_run ? before + count : writer_->last_epoch().get();
+    if (!report_.first_new) report_.first_new = Epoch(newest - count + 1);
+    report_.newest = Epoch(newest);
+  }
+
+  BackupOptions options_;
+  BackupReport report_;
+  std::shared_ptr<NativeRepository> repository_;
+  std::optional<NativeWriter> writer_;
+  std::unique_ptr<Snapshot> snapshot_;
+  std::optional<Tip> tip_;
+  bool changed_while_read_ = false;
+  bool look_again_ = true;  // at damage that an earlier command found: it may be mended
+};
+
+}  // namespace
+
+Result<void> init_repository(const std::string& location) {
+  const auto storage = open_local_storage(location);
+  const std::string file(native::kRepositoryFile);
+  if (storage->stat(file))
+    return Error::exists(fmt::format("{} is a repository already", storage->location()));
+  const auto listing = storage->list("");
+  if (!listing && listing.error().code != Code::kNotFound) return tl::unexpected(listing.error());
+  if (listing && !(listing->directories.empty() && listing->objects.empty()))
+    return Error::exists(fmt::format("{} is not empty and not a repository", storage->location()));
+  const native::RepositoryInfo info{random_identity(), utc_now()};
+  auto written = storage->replace(file, as_bytes(native::encode_repository(info)), std::nullopt);
+  // Two first backups at once: whoever came first made it.
+  if (!written && written.error().code == Code::kLocked && storage->stat(file)) return {};
+  return written;
+}
+
+Result<BackupReport> backup(const BackupOptions& options) { return Backup(options).run(); }
+
+}  // namespace epochfs::engine

@@ -1,0 +1,109 @@
+// A native repository opened: storage, index, cache; and one database of it. Inside the room only.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "engine/cache/read_ahead.h"
+#include "engine/repo/repository.h"
+#include "engine/source/native_source.h"
+#include "engine/view/native_timeline.h"
+
+namespace epochfs::engine {
+
+// What every database of a repository shares.
+struct NativeParts {
+  std::shared_ptr<Storage> storage;
+  std::shared_ptr<PageIndex> index;
+  std::shared_ptr<BlockCache> cache;
+  std::shared_ptr<ReadAhead> read_ahead;
+};
+
+// A manifest as it lies in the storage.
+struct StoredManifest {
+  native::Manifest manifest;
+  std::string version;    // of the object
+  Sha256Digest sha256{};  // of its bytes
+};
+// kNotFound: no such database. kCorrupt also when it says another name than its directory.
+Result<StoredManifest> load_manifest(const Storage& storage, const std::string& database);
+std::string manifest_path(std::string_view database);
+std::string cursor_path(std::string_view database);
+// nullopt when there is none or it cannot be used: it is only a hint.
+std::optional<native::Cursor> load_cursor(const Storage& storage, const std::string& database);
+
+class NativeDatabase final : public Database {
+ public:
+  // Loads the manifest and takes it in.
+  static Result<std::shared_ptr<NativeDatabase>> open(const NativeParts& parts, std::string name);
+
+  [[nodiscard]] const std::string& name() const noexcept override { return name_; }
+  [[nodiscard]] native::Engine engine() const noexcept override { return engine_; }
+  [[nodiscard]] const std::string& file_name() const noexcept override { return file_name_; }
+  Result<std::shared_ptr<const Timeline>> timeline() override;
+  Result<std::shared_ptr<const View>> view(Epoch epoch) override;
+  Result<std::shared_ptr<const EpochImage>> image(Epoch epoch) override;
+  Result<DatabaseSummary> summary() override;
+  std::string last_failure() override;
+
+  [[nodiscard]] const std::shared_ptr<const NativeSource>& source() const noexcept {
+    return source_;
+  }
+
+ private:
+  // A manifest and what followed from it; replaced as a whole.
+  struct Taken {
+    StoredManifest stored;
+    std::string cursor_version;
+    std::shared_ptr<const NativeTimeline> timeline;
+  };
+
+  NativeDatabase(NativeParts parts, std::string name);
+  Result<std::shared_ptr<const Taken>> refresh(const std::shared_ptr<const Taken>& before);
+  Result<std::shared_ptr<const Taken>> current();
+
+  NativeParts parts_;
+  std::string name_;
+  native::Engine engine_ = native::Engine::kSqlite;
+  std::string file_name_;
+  std::shared_ptr<const NativeSource> source_;
+
+  std::mutex refresh_mutex_;  // held while looking for news; taken before state_mutex_
+  std::mutex state_mutex_;    // guards what follows
+  std::shared_ptr<const Taken> taken_;
+  std::chrono::steady_clock::time_point looked_;
+  std::string failure_;
+};
+
+class NativeRepository final : public Repository {
+ public:
+  static Result<std::shared_ptr<NativeRepository>> open(const RepositoryOptions& options);
+
+  [[nodiscard]] std::string location() const override { return parts_.storage->location(); }
+  [[nodiscard]] const std::string& id() const noexcept override { return info_.id; }
+  [[nodiscard]] const std::string& cache_directory() const noexcept override {
+    return cache_directory_;
+  }
+  Result<std::vector<std::string>> databases() override;
+  Result<std::shared_ptr<Database>> database(const std::string& name) override;
+  [[nodiscard]] CacheCounters cache_counters() const override;
+
+  [[nodiscard]] const NativeParts& parts() const noexcept { return parts_; }
+
+ private:
+  NativeRepository(NativeParts parts, native::RepositoryInfo info, std::string cache_directory)
+      : parts_(std::move(parts)),
+        info_(std::move(info)),
+        cache_directory_(std::move(cache_directory)) {}
+
+  NativeParts parts_;
+  native::RepositoryInfo info_;
+  std::string cache_directory_;
+  mutable std::mutex mutex_;  // guards databases_
+  std::map<std::string, std::weak_ptr<NativeDatabase>> databases_;
+};
+
+}  // namespace epochfs::engine

@@ -1,0 +1,126 @@
+#include "engine/repo/native_writer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "engine/core/time.h"
+
+namespace epochfs::engine {
+namespace {
+
+// "app.db" -> "full-412.db.zst": without the last ending it is the database's own kind of file.
+std::string full_name(Epoch epoch, const std::string& file_name) {
+  const std::string extension = std::filesystem::path(file_name).extension().string();
+  return fmt::format("full-{}{}.zst", epoch.get(), extension);
+}
+
+}  // namespace
+
+Result<NativeWriter> NativeWriter::open(const NativeParts& parts, const std::string& database,
+                                        bool wait) {
+  TRY_ASSIGN(auto lock, parts.storage->lock_writer(database, wait));
+  NativeWriter writer(parts, database, std::move(lock));
+  auto stored = load_manifest(*parts.storage, database);
+  if (stored) {
+    writer.manifest_ = std::move(stored->manifest);
+    writer.version_ = std::move(stored->version);
+    writer.sha256_ = stored->sha256;
+  } else if (stored.error().code == Code::kNotFound) {
+    writer.manifest_.database = database;
+  } else {
+    return tl::unexpected(std::move(stored).error());
+  }
+  return writer;
+}
+
+void NativeWriter::describe(native::Engine engine, std::string file_name) {
+  manifest_.engine = engine;
+  manifest_.file_name = std::move(file_name);
+}
+
+Epoch NativeWriter::last_epoch() const noexcept {
+  Epoch last;
+  for (const native::SegmentEntry& entry : manifest_.segments)
+    last = std::max(last, entry.end_epoch);
+  return last;
+}
+
+bool NativeWriter::has_full(Epoch epoch) const noexcept {
+  return std::ranges::any_of(manifest_.segments, [&](const native::SegmentEntry& entry) {
+    return entry.kind == native::SegmentKind::kFull && entry.end_epoch == epoch;
+  });
+}
+
+NativeWriter::ChainCost NativeWriter::chain_cost() const noexcept {
+  ChainCost cost;
+  for (const native::SegmentEntry& entry : manifest_.segments) {
+    if (entry.kind == native::SegmentKind::kFull)
+      cost = ChainCost{entry.size_bytes, 0};
+    else
+      cost.incremental_bytes += entry.size_bytes;
+  }
+  return cost;
+}
+
+Result<NativeWriter::OpenSegment> NativeWriter::begin(std::string filename) {
+  // Not in the manifest, so it is what a writer left who died between segment and manifest.
+  const std::string path = fmt::format("{}/{}", database_, filename);
+  TRY(parts_.storage->remove(path));
+  TRY_ASSIGN(auto upload, parts_.storage->create(path));
+  return OpenSegment{std::move(filename), std::move(upload)};
+}
+
+Result<NativeWriter::OpenSegment> NativeWriter::begin_full(Epoch epoch) {
+  return begin(full_name(epoch, manifest_.file_name));
+}
+
+Result<NativeWriter::OpenSegment> NativeWriter::begin_incremental(Epoch first, Epoch last) {
+  return begin(fmt::format("incr-{}-{}.seg", first.get(), last.get()));
+}
+
+Result<void> NativeWriter::commit(OpenSegment segment, const SegmentSummary& summary) {
+  TRY(segment.upload->finish());
+  native::SegmentEntry entry;
+  entry.kind = summary.footer.kind;
+  entry.filename = std::move(segment.filename);
+  entry.start_epoch = summary.footer.start_epoch;
+  entry.end_epoch = summary.footer.end_epoch;
+  entry.checksum = summary.checksum;
+  entry.size_bytes = summary.size_bytes;
+  entry.created_at_ms = static_cast<std::uint64_t>(utc_now().get() / 1'000'000);
+  entry.sha256 = summary.sha256;
+  entry.tables_sha256 = summary.tables_sha256;
+  entry.page_size = summary.footer.page_size;
+  if (entry.kind == native::SegmentKind::kIncremental) {
+    const auto base = std::ranges::find_if(manifest_.segments.rbegin(), manifest_.segments.rend(),
+                                           [](const native::SegmentEntry& earlier) {
+                                             return earlier.kind == native::SegmentKind::kFull;
+                                           });
+    if (base == manifest_.segments.rend()) return Error::invalid("an incremental needs a full");
+    entry.base = base->filename;
+  }
+
+  native::Manifest next = manifest_;
+  next.segments.push_back(std::move(entry));
+  next.revision += 1;
+  next.previous = version_ ? std::optional(sha256_) : std::nullopt;
+  const std::string json = native::encode_manifest(next);
+  const std::string path = manifest_path(database_);
+  TRY(parts_.storage->replace(path, as_bytes(json), version_));
+  TRY_ASSIGN(const ObjectInfo info, parts_.storage->stat(path));
+  manifest_ = std::move(next);
+  version_ = info.version;
+  sha256_ = Sha256::of(as_bytes(json));
+  return {};
+}
+
+Result<void> NativeWriter::save_cursor(const native::Cursor& cursor) {
+  const std::string path = cursor_path(database_);
+  const auto before = parts_.storage->stat(path);
+  return parts_.storage->replace(path, as_bytes(native::encode_cursor(cursor)),
+                                 before ? std::optional(before->version) : std::nullopt);
+}
+
+}  // namespace epochfs::engine

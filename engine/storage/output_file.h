@@ -1,0 +1,67 @@
+// A file for the user, outside any repository: there complete and durable, or not there at all.
+//
+// Threads   write() from any number of threads at once; the rest from one
+// Errors    kExists · kNoSpace · kInvalid: the path cannot be a file · kIo
+#pragma once
+
+#include <string>
+
+#include "engine/core/bytes.h"
+#include "engine/core/handle.h"
+#include "engine/core/units.h"
+
+namespace epochfs::engine {
+
+class OutputFile {
+ public:
+  // `replace`: an existing regular file gives way at commit(); otherwise anything at `path` is
+  // kExists. The bytes go to a file without a name, or a hidden one where the filesystem knows no
+  // such thing.
+  static Result<OutputFile> create(const std::string& path, bool replace);
+  OutputFile(OutputFile&& other) noexcept;
+  OutputFile& operator=(OutputFile&&) = delete;
+  ~OutputFile();  // without commit() nothing is left
+
+  Result<void> write(std::uint64_t offset, ByteView bytes) const;
+  // Makes the content durable and gives it its name; modification time `modified`.
+  Result<void> commit(std::uint64_t size_bytes, UtcTime modified);
+
+ private:
+  OutputFile(UniqueFd fd, std::string directory, std::string name, std::string temporary,
+             bool replace);
+  Result<void> give_name();
+  Result<void> link_as(const std::string& path) const;
+
+  UniqueFd fd_;
+  std::string directory_;
+  std::string path_;
+  std::string temporary_;  // path of the hidden file; empty while the file has no name
+  bool replace_;
+};
+
+// Writes all of `bytes` to a descriptor that may be a pipe.
+Result<void> write_all(int descriptor, ByteView bytes);
+
+// Removes a file; absent is fine.
+Result<void> remove_file(const std::string& path);
+[[nodiscard]] bool file_exists(const std::string& path);  // anything at all, dangling links too
+
+// A directory of our own that goes with the object, content included.
+class TemporaryDirectory {
+ public:
+  // 0700, below `parent`.
+  static Result<TemporaryDirectory> create(const std::string& parent);
+  TemporaryDirectory(TemporaryDirectory&& other) noexcept;
+  TemporaryDirectory& operator=(TemporaryDirectory&&) = delete;
+  ~TemporaryDirectory();
+  [[nodiscard]] const std::string& path() const noexcept { return path_; }
+
+ private:
+  explicit TemporaryDirectory(std::string path) : path_(std::move(path)) {}
+  std::string path_;
+};
+
+// $TMPDIR, or /tmp.
+std::string temporary_parent();
+
+}  // namespace epochfs::engine
