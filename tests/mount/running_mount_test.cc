@@ -1,0 +1,141 @@
+// A mount's life: what it learns while it runs, how it ends, and what it needs to start.
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <system_error>
+
+#include "tests/mount/mounted_repository.h"
+#include "tests/support/sqlite_history.h"
+
+namespace epochfs::test {
+namespace {
+
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+class RunningMountTest : public MountedRepositoryTest {
+ protected:
+  // A mount in the foreground whose process the test holds.
+  [[nodiscard]] std::unique_ptr<Process> serve() const {
+    const std::vector<std::string> command = {EPOCHFS_COMMAND, "mount", "--foreground",
+                                              repository(), mountpoint()};
+    auto process = std::make_unique<Process>(command, environment());
+    EXPECT_TRUE(eventually([&] { return std::filesystem::exists(tree() + "/latest"); }));
+    return process;
+  }
+
+  [[nodiscard]] std::string latest() const {
+    return std::filesystem::path(read_link(tree() + "/latest")).filename();
+  }
+};
+
+TEST_F(RunningMountTest, ShowsANewBackupWithoutBeingAsked) {
+  SqliteHistory history(database(), 50);
+  backup();
+  mount();
+  for (int round = 0; round < 3; ++round) {
+    const std::string before = latest();
+    history.commit();
+    backup();
+    EXPECT_TRUE(eventually([&] { return latest() != before; }));
+    EXPECT_EQ(read_file(tree() + "/latest/app.db"), history.moments().back().image);
+  }
+  EXPECT_EQ(epochs().size(), history.moments().size());
+}
+
+TEST_F(RunningMountTest, NeverLetsLatestAndTheListingsDisagree) {
+  SqliteHistory history(database(), 50);
+  backup();
+  mount();
+  history.commit(3);
+  const std::string before = latest();
+  Process writer({EPOCHFS_COMMAND, "backup", database(), repository()}, environment());
+  EXPECT_TRUE(eventually([&] {
+    const std::string newest = latest();  // what is listed afterwards is at least as new
+    EXPECT_TRUE(contains(epochs(), newest));
+    const std::vector<std::string> recent = list_directory(tree() + "/recent");
+    EXPECT_TRUE(std::any_of(recent.begin(), recent.end(), [&](const std::string& name) {
+      return name.starts_with(newest + "_");
+    }));
+    return newest != before;
+  }));
+  EXPECT_EQ(writer.wait().exit_code, 0);
+  EXPECT_EQ(epochs().back(), latest());
+}
+
+TEST_F(RunningMountTest, ShowsADatabaseThatIsBackedUpForTheFirstTime) {
+  const SqliteHistory history(database(), 10);
+  backup();
+  mount();
+  ASSERT_EQ(epochfs({"backup", "--name", "second", database(), repository()}).exit_code, 0);
+  EXPECT_TRUE(eventually([&] { return contains(list_directory(mountpoint()), "second"); }));
+  EXPECT_TRUE(std::filesystem::exists(mountpoint() + "/second/latest/app.db"));
+}
+
+TEST_F(RunningMountTest, UnmountsWhenToldToStop) {
+  const SqliteHistory history(database(), 10);
+  backup();
+  for (const int signal : {SIGTERM, SIGINT}) {
+    SCOPED_TRACE(signal);
+    const auto process = serve();
+    process->signal(signal);
+    const ProcessResult result = process->wait();
+    EXPECT_FALSE(result.timed_out) << result.err;
+    EXPECT_FALSE(is_mounted());
+  }
+}
+
+TEST_F(RunningMountTest, IsCleanedUpAfterItWasKilled) {
+  const SqliteHistory history(database(), 10);
+  backup();
+  const auto process = serve();
+  process->signal(SIGKILL);
+  EXPECT_EQ(process->wait().exit_code, 128 + SIGKILL);
+  struct stat status {};
+  EXPECT_NE(::stat((tree() + "/latest/app.db").c_str(), &status), 0);
+  unmount();
+  EXPECT_FALSE(is_mounted());
+  mount();
+  EXPECT_EQ(read_file(tree() + "/latest/app.db"), history.moments().back().image);
+}
+
+TEST_F(RunningMountTest, ServesFromAReadOnlyMedium) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can make a read-only medium";
+  SqliteHistory history(database(), 50);
+  backup();
+  history.commit(2);
+  backup();
+  const std::string repository_path = repository();
+  ASSERT_EQ(::mount(repository_path.c_str(), repository_path.c_str(), nullptr, MS_BIND, nullptr),
+            0);
+  ASSERT_EQ(
+      ::mount(nullptr, repository_path.c_str(), nullptr, MS_BIND | MS_REMOUNT | MS_RDONLY, nullptr),
+      0);
+  EXPECT_NE(::access(repository_path.c_str(), W_OK), 0);
+  mount();
+  const std::vector<std::string> names = epochs();
+  EXPECT_EQ(names.size(), history.moments().size());
+  for (std::size_t i = 0; i < std::min(names.size(), history.moments().size()); ++i)
+    EXPECT_EQ(read_file(epoch_file(names[i])), history.moments()[i].image);
+  unmount();
+  EXPECT_EQ(::umount(repository_path.c_str()), 0);
+}
+
+TEST_F(RunningMountTest, NeedsNoCacheThatWasThereBefore) {
+  SqliteHistory history(database(), 50);
+  backup();
+  history.commit(2);
+  backup();
+  std::filesystem::remove_all(path("cache"));
+  mount();
+  EXPECT_EQ(epochs().size(), history.moments().size());
+  EXPECT_EQ(read_file(tree() + "/latest/app.db"), history.moments().back().image);
+}
+
+}  // namespace
+}  // namespace epochfs::test
