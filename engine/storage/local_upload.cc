@@ -20,7 +20,7 @@ std::string path_of(const UniqueFd& file) { return fmt::format("/proc/self/fd/{}
 // could not be given a name later.
 UniqueFd open_unnamed(const UniqueFd& directory) {
   UniqueFd file(::openat(directory.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0666));
-  if (file && ::access(path_of(file).c_str(), F_OK) != 0) file.reset();
+  if (file && ::faccessat(AT_FDCWD, path_of(file).c_str(), F_OK, 0) != 0) file.reset();
   return file;
 }
 
