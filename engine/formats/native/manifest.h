@@ -2,7 +2,10 @@
 //
 // Source    engine/formats/native/repository.md
 // Trust     none: sizes, counts and names are checked; unknown fields are ignored, a newer version
-// is kUnsupported
+//           is kUnsupported
+// Text      JSON holds UTF-8 only. Bytes of a name that are not are written as U+FFFD, so whoever
+//           picks the name of an object must pick UTF-8; a `source_path` that is not never matches
+//           again, and costs a comparison of pages
 #pragma once
 
 #include <cstdint>

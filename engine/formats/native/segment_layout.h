@@ -6,7 +6,7 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+#include <span>
 #include <vector>
 
 #include "engine/core/bytes.h"
@@ -23,7 +23,8 @@ inline constexpr std::uint32_t kRecordFrame = 0x184D2A53;
 
 inline constexpr std::size_t kFrameHeaderSize = 8;  // magic u32, length u32
 inline constexpr std::size_t kSignatureSize = kFrameHeaderSize + 8;
-inline constexpr std::size_t kFooterSize = kFrameHeaderSize + 128;
+inline constexpr std::size_t kFooterContentSize = 128;
+inline constexpr std::size_t kFooterSize = kFrameHeaderSize + kFooterContentSize;
 
 inline constexpr std::uint32_t kBlockBytesMin = 16 * 1024;
 inline constexpr std::uint32_t kBlockBytesMax = 64 * 1024;
@@ -81,24 +82,68 @@ struct Footer {
   friend bool operator==(const Footer&, const Footer&) = default;
 };
 
+namespace frame_fields {  // of every skippable frame
+inline constexpr Field<std::uint32_t, 0> kMagic;
+inline constexpr Field<std::uint32_t, kMagic.end> kLength;
+static_assert(kLength.end == kFrameHeaderSize);
+}  // namespace frame_fields
+
+namespace footer_fields {                         // of the footer frame's content
+inline constexpr Field<std::uint64_t, 0> kMagic;  // the bytes "EPFSFOOT"
+inline constexpr Field<std::uint32_t, kMagic.end> kVersion;
+inline constexpr Field<std::uint32_t, kVersion.end> kFlags;
+inline constexpr Field<std::uint32_t, kFlags.end> kKind;  // one byte and three that are zero
+inline constexpr Field<std::uint32_t, kKind.end> kPageSize;
+inline constexpr Field<std::uint32_t, kPageSize.end> kBlockSize;
+inline constexpr Field<std::uint32_t, kBlockSize.end> kEpochCount;
+inline constexpr Field<std::uint64_t, kEpochCount.end> kStartEpoch;
+inline constexpr Field<std::uint64_t, kStartEpoch.end> kEndEpoch;
+inline constexpr Field<std::uint64_t, kEndEpoch.end> kBaseEpoch;
+inline constexpr Field<std::uint64_t, kBaseEpoch.end> kImageBytes;
+inline constexpr Field<std::uint64_t, kImageBytes.end> kUnitCount;
+inline constexpr Field<std::uint64_t, kUnitCount.end> kVersionCount;
+inline constexpr Field<std::uint64_t, kVersionCount.end> kTablesOffset;
+inline constexpr Field<std::uint64_t, kTablesOffset.end> kTablesBytes;
+inline constexpr Field<std::uint64_t, kTablesBytes.end> kTablesHash;
+inline constexpr Field<std::uint64_t, kTablesHash.end> kReservedFirst;  // zero
+inline constexpr Field<std::uint64_t, kReservedFirst.end> kReservedSecond;
+inline constexpr Field<std::uint64_t, kReservedSecond.end> kHash;  // XXH3-64 of all before it
+static_assert(kHash.end == kFooterContentSize);
+}  // namespace footer_fields
+
+inline constexpr std::uint32_t kSegmentVersion = 1;
+// Footer flags that a reader must know to read the segment; the others it may pass over.
+inline constexpr std::uint32_t kIncompatibleFlags = 0x0000ffff;
+
 Bytes signature_frame();
 Result<void> check_signature(ByteView frame);
 // kFooterSize bytes, frame header included.
 Bytes encode_footer(const Footer& footer);
-// `object_bytes` is the whole object's size; the footer must agree with it. kUnsupported: newer
-// version or an unknown incompatible flag.
+// `object_bytes` is the whole object's size; the footer must agree with it, and its numbers with
+// each other. kUnsupported: newer version or an unknown incompatible flag, in a footer that is
+// whole.
 Result<Footer> parse_footer(ByteView frame, std::uint64_t object_bytes);
 
 // --- tables: each frame holds one chunk of rows of one table, its columns compressed together ---
 
 enum class TableKind : std::uint8_t { kBlocks = 1, kRecords = 2, kEpochs = 3 };
 
-inline constexpr std::size_t kTableHeaderSize = kFrameHeaderSize + 12;
+namespace table_fields {                         // of a table frame's content
+inline constexpr Field<std::uint32_t, 0> kKind;  // one byte and three that are zero
+inline constexpr Field<std::uint32_t, kKind.end> kRows;
+inline constexpr Field<std::uint32_t, kRows.end> kRawBytes;
+}  // namespace table_fields
+
+inline constexpr std::size_t kTableHeaderSize = kFrameHeaderSize + table_fields::kRawBytes.end;
 inline constexpr std::uint32_t kBlocksPerChunk = 1024;
 inline constexpr std::uint32_t kRecordsPerChunk = 8192;
 inline constexpr std::uint32_t kEpochsPerChunk = 4096;
 inline constexpr std::uint32_t kVersionsPerChunk = 65536;  // over all records of a chunk
 inline constexpr std::uint32_t kTableRawMax = 4 * 1024 * 1024;
+inline constexpr std::uint32_t kTableStoredMax = kTableRawMax + kTableRawMax / 64;
+
+// The most rows that a chunk of a table has.
+std::uint32_t rows_per_chunk(TableKind kind) noexcept;
 
 // Header of a table frame: kind u8, three zero bytes, rows u32, raw size u32; a zstd frame of the
 // columns follows.
@@ -149,5 +194,15 @@ struct ParsedRecordHeader {
   std::size_t bytes = 0;  // where the zstd frame begins
 };
 Result<ParsedRecordHeader> parse_record_header(ByteView unit);
+
+// Versions of one page that fit into one record.
+constexpr std::uint32_t versions_per_record(PageSize page_size) noexcept {
+  return kRecordBytesMax / page_size.bytes();
+}
+inline constexpr std::uint32_t kVersionsPerRecordMax = kRecordBytesMax / PageSize::kMin;
+
+// Whether a page of the base full may serve as a prefix. One that begins with the magic number of
+// zstd's trained dictionaries may not: the stock tool would take it for one and refuse it.
+bool is_usable_prefix(ByteView page) noexcept;
 
 }  // namespace epochfs::engine::native
