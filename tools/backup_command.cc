@@ -81,7 +81,7 @@ engine::Result<void> print_summary(const BackupReport& report, const Context& co
   TRY(context.answer(fmt::format("read {}, stored {}, {:.2f} s", human_bytes(report.bytes_read),
                                  human_bytes(report.bytes_stored), report.seconds)));
   if (!report.reason.empty())
-    TRY(context.answer(fmt::format("because {}", engine::printable(report.reason))));
+    TRY(context.answer(fmt::format("reason: {}", engine::printable(report.reason))));
   return {};
 }
 

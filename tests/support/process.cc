@@ -152,8 +152,7 @@ Process::Process(const std::vector<std::string>& command, const ProcessOptions& 
 
 Process::~Process() {
   if (ended_) return;
-  ::kill(-pid_, SIGKILL);
-  ::kill(pid_, SIGKILL);  // also when it has not come as far as its own process group
+  kill_group();
   ::waitpid(pid_, nullptr, 0);
 }
 
@@ -164,17 +163,16 @@ bool Process::said(const std::string& text) const {
                            result_.err.find(text) != std::string::npos);
 }
 
-void Process::read_until_end_or(const std::string& text) {
+void Process::kill_group() const {
+  ::kill(-pid_, SIGKILL);
+  ::kill(pid_, SIGKILL);  // also when it has not come as far as its own process group
+}
+
+void Process::read_until(const std::string& text, std::chrono::steady_clock::time_point time) {
   while (!ended_ && !said(text)) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-        deadline_ - std::chrono::steady_clock::now());
-    if (left.count() <= 0) {
-      result_.timed_out = true;
-      ::kill(-pid_, SIGKILL);
-      ::kill(pid_, SIGKILL);
-      deadline_ = std::chrono::steady_clock::time_point::max();
-      continue;
-    }
+        time - std::chrono::steady_clock::now());
+    if (left.count() <= 0) return;
     // A closed descriptor is -1, which poll() passes over.
     std::array<pollfd, 3> waited = {
         {{process_.get(), POLLIN, 0}, {out_.get(), POLLIN, 0}, {err_.get(), POLLIN, 0}}};
@@ -191,13 +189,23 @@ void Process::read_until_end_or(const std::string& text) {
   }
 }
 
+bool Process::ends_within(std::chrono::milliseconds time) {
+  read_until("", std::chrono::steady_clock::now() + time);
+  return ended_;
+}
+
 bool Process::wait_for(const std::string& text) {
-  read_until_end_or(text);
+  read_until(text, deadline_);
   return said(text);
 }
 
 ProcessResult Process::wait() {
-  read_until_end_or("");
+  read_until("", deadline_);
+  if (!ended_) {
+    result_.timed_out = true;
+    kill_group();
+    read_until("", std::chrono::steady_clock::time_point::max());
+  }
   return result_;
 }
 

@@ -48,11 +48,16 @@ class Process {
   void signal(int number) const;
   // Waits for the end of the program itself, not of what it left running in the background.
   ProcessResult wait();
+  // Lets that time pass; true when the program ended within it.
+  bool ends_within(std::chrono::milliseconds time);
   // Reads until stdout or stderr holds `text`; false when the program ended or timed out before.
   bool wait_for(const std::string& text);
 
  private:
-  void read_until_end_or(const std::string& text);
+  // Reads until the program has ended, has said `text` (empty: nothing in particular), or the time
+  // has come.
+  void read_until(const std::string& text, std::chrono::steady_clock::time_point time);
+  void kill_group() const;
   [[nodiscard]] bool said(const std::string& text) const;
 
   ProcessOptions options_;
