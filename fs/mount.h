@@ -1,13 +1,13 @@
 // Mounting a repository, and taking the mount away.
 //
-// Errors    kInvalid: options or mount point that make no sense · kNoRepository, kNotFound,
-// kUnsupported: as
-//           Repository::open · kMount: the kernel or fusermount refused, with what to do about it
+// Errors    kInvalid: options or mount point that make no sense
+//           kNoRepository, kNotFound, kUnsupported: as Repository::open
+//           kMount: the kernel or fusermount refused, with what to do about it
 #pragma once
 
-#include <functional>
+#include <cstdint>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "engine/repo/repository.h"
 
@@ -24,14 +24,18 @@ struct MountOptions {
 };
 
 // Reads what mount(8) and fstab pass after -o: `cache=64M`, `cache_dir=DIR`, `allow_other`,
-// `log=FILE`; `ro`, `nosuid`, `nodev`, `noexec`, `noauto`, `user`, `_netdev`, `defaults`, `x-*` and
-// `nofail` are accepted and mean what they always mean here. kInvalid names an unknown one, and
-// `rw`.
+// `log=FILE`; `ro`, `nosuid`, `nodev`, `noexec`, `noauto`, `user`, `_netdev`, `defaults`, `x-*`,
+// `nofail` and the like are accepted and change nothing. So is `rw`, because mount(8) passes it
+// whenever fstab does not say `ro`; the mount is read-only all the same. kInvalid names an unknown
+// one.
 engine::Result<void> apply_mount_option_list(std::string_view comma_list, MountOptions& options);
 
-// Foreground: serves until unmounted or SIGINT/SIGTERM. Background: returns when the tree answers,
-// in the process that called; a child of it serves on. A failure to mount is the result of this
-// call in both.
+// Foreground: serves until unmounted or SIGINT/SIGTERM/SIGHUP. Background: returns when the tree
+// answers, in the process that called; another process serves on until it is unmounted or gets
+// SIGINT or SIGTERM. A failure to mount is the result of this call in both. On the signal the mount
+// is gone for everybody at once; files that are open are served until they are closed or a second
+// signal comes. To be called before the process has other threads. Sets the process's log: stderr,
+// and in the background process the log file.
 engine::Result<void> mount(const MountOptions& options);
 
 // Also a mount whose daemon is dead. kNotFound: nothing of ours is mounted there. kBusy: in use

@@ -1,0 +1,36 @@
+#include "fs/attribute_lifetime.h"
+
+namespace epochfs::fs {
+
+AttributeLifetime lifetime_of(NodeKind kind) noexcept {
+  constexpr double kDay = 24 * 60 * 60;
+  // The engine itself looks for new epochs no more often than that.
+  constexpr double kMoment = 0.1;
+  switch (kind) {
+    case NodeKind::kEpoch:
+    case NodeKind::kEpochUnpadded:
+    case NodeKind::kEpochFile:
+    case NodeKind::kRecentLink:
+    case NodeKind::kDayLink:
+      return {kDay, kDay};  // an epoch never changes
+    case NodeKind::kEpochs:
+    case NodeKind::kRecent:
+    case NodeKind::kByTime:
+    case NodeKind::kYear:
+    case NodeKind::kMonth:
+    case NodeKind::kDay:
+    case NodeKind::kHidden:
+    case NodeKind::kRoot:
+      return {kDay, kMoment};  // there for good, but its time moves with new epochs
+    case NodeKind::kDatabase:
+      return {1, kMoment};
+    case NodeKind::kLatest:
+    case NodeKind::kMomentLink:
+    case NodeKind::kStatus:
+    case NodeKind::kEpochLines:
+      break;
+  }
+  return {0, 0};
+}
+
+}  // namespace epochfs::fs

@@ -1,0 +1,23 @@
+// Whether a directory may become a mount point.
+#pragma once
+
+#include <string>
+
+#include "engine/core/error.h"
+
+namespace epochfs::fs {
+
+// `path` absolute and without links, as the kernel's mount table has it. Works for a mount point
+// whose daemon is dead. kNotFound: it does not exist.
+engine::Result<std::string> resolve_mountpoint(const std::string& path);
+
+// An existing directory where nothing of ours is mounted yet; resolved. Warns in the log when it is
+// not empty: what is in it is hidden, not lost. kInvalid says what is wrong.
+engine::Result<std::string> check_mountpoint(const std::string& path);
+
+// Refuses a mount point inside, above or equal to `directory`: the mount would show itself, or hide
+// what it is made of. `what` names the directory's role. A URL is nowhere near.
+engine::Result<void> check_apart(const std::string& mountpoint, const std::string& directory,
+                                 const std::string& what);
+
+}  // namespace epochfs::fs

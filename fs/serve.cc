@@ -1,0 +1,83 @@
+#include "fs/serve.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include "engine/core/text.h"
+#include "fs/background.h"
+#include "fs/log.h"
+#include "fs/mount_point.h"
+#include "fs/session.h"
+
+namespace epochfs::fs {
+
+using engine::Error;
+using engine::Result;
+
+namespace {
+
+// Paths as they will mean the same when the process has left its working directory.
+Result<MountOptions> with_absolute_paths(MountOptions options) {
+  TRY_ASSIGN(options.mountpoint, check_mountpoint(options.mountpoint));
+  if (!options.log_file.empty())
+    options.log_file = std::filesystem::absolute(options.log_file).string();
+  return options;
+}
+
+Result<void> start_log_file(const MountOptions& options, const engine::Repository& repository) {
+  if (options.foreground) return {};
+  const bool named = !options.log_file.empty();
+  const std::string file =
+      named ? options.log_file
+            : (std::filesystem::path(repository.cache_directory()) / "mount.log").string();
+  const auto where = [] { return std::string("log file (log=FILE names another)"); };
+  return with_context(log_to_file(file), where);
+}
+
+// `ready` is called when the tree is mounted and about to be served.
+Result<void> serve_here(const MountOptions& options, const std::string& database,
+                        const OpenRepository& open, const std::function<Result<void>()>& ready) {
+  TRY_ASSIGN(const StopSignals signals, StopSignals::block(options.foreground));
+  TRY_ASSIGN(const auto repository, open());
+  TRY(check_apart(options.mountpoint, repository->location(), "repository"));
+  TRY(check_apart(options.mountpoint, repository->cache_directory(), "cache directory"));
+  TRY_ASSIGN(const auto session,
+             Session::mount(repository, SessionOptions{options.source, database, options.mountpoint,
+                                                       options.allow_other}));
+  TRY(start_log_file(options, *repository));
+  TRY(ready());
+  spdlog::info("serving {} on {}", engine::printable(options.source),
+               engine::printable(options.mountpoint));
+  const Result<void> served = session->serve(signals);
+  if (!served) spdlog::error("{}", engine::printable(served.error().text));
+  spdlog::info("{} is not served any more", engine::printable(options.mountpoint));
+  return served;
+}
+
+Result<void> wait_for_answer(const std::string& mountpoint) {
+  struct stat status {};
+  if (::stat(mountpoint.c_str(), &status) == 0) return {};
+  return Error::mount(
+      Error::from_errno(errno, "mounted, but " + engine::printable(mountpoint) + " does not answer")
+          .value()
+          .text);
+}
+
+}  // namespace
+
+Result<void> serve_repository(const MountOptions& given, const std::string& database,
+                              const OpenRepository& open) {
+  log_to_stderr();
+  TRY_ASSIGN(const MountOptions options, with_absolute_paths(given));
+  if (options.foreground) return serve_here(options, database, open, [] { return Result<void>(); });
+  TRY(run_in_background([&](Readiness& readiness) {
+    return serve_here(options, database, open, [&] { return readiness.announce(); });
+  }));
+  return wait_for_answer(options.mountpoint);
+}
+
+}  // namespace epochfs::fs

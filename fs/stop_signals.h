@@ -1,0 +1,39 @@
+// The signals that end a mount, as something to wait for.
+//
+// Blocks them for the constructing thread and for every thread that it starts from then on, so that
+// they arrive here and nowhere else: construct it before the first other thread. SIGINT and SIGTERM
+// always; SIGHUP too with a terminal (its end is the end of a foreground mount), otherwise it is
+// ignored.
+#pragma once
+
+#include <csignal>
+
+#include "engine/core/error.h"
+#include "engine/core/handle.h"
+
+namespace epochfs::fs {
+
+class StopSignals {
+ public:
+  static engine::Result<StopSignals> block(bool with_terminal);
+  StopSignals(StopSignals&&) noexcept = default;
+  StopSignals& operator=(StopSignals&&) = delete;
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+  ~StopSignals();  // to be destroyed by the thread that made it
+
+  // Becomes readable when a signal is there.
+  [[nodiscard]] int descriptor() const noexcept { return signals_.get(); }
+  // Consumes one signal, if there is one.
+  void take() const noexcept;
+
+ private:
+  StopSignals(engine::UniqueFd signals, sigset_t before, bool ignores_hangup) noexcept
+      : signals_(std::move(signals)), before_(before), ignores_hangup_(ignores_hangup) {}
+
+  engine::UniqueFd signals_;
+  sigset_t before_;
+  bool ignores_hangup_;
+};
+
+}  // namespace epochfs::fs
