@@ -1,0 +1,120 @@
+#include "engine/cache/block_cache.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <stdexcept>
+#include <thread>
+
+namespace epochfs::engine {
+namespace {
+
+Block block_of(std::size_t bytes, std::byte fill) { return Block{{}, Bytes(bytes, fill)}; }
+
+TEST(BlockCacheTest, LoadsABlockOnceAndServesItAgain) {
+  BlockCache cache(1 << 20);
+  int loads = 0;
+  const auto load = [&]() -> Result<Block> {
+    ++loads;
+    return block_of(100, std::byte{7});
+  };
+  for (int i = 0; i < 3; ++i) {
+    const auto block = cache.get({1, 16}, load);
+    ASSERT_TRUE(block);
+    EXPECT_EQ((*block)->pages, Bytes(100, std::byte{7}));
+  }
+  EXPECT_EQ(loads, 1);
+  EXPECT_EQ(cache.counters().hits, 2U);
+  EXPECT_EQ(cache.counters().misses, 1U);
+}
+
+TEST(BlockCacheTest, TellsObjectsAndOffsetsApart) {
+  BlockCache cache(1 << 20);
+  for (std::uint64_t object = 0; object < 8; ++object) {
+    for (std::uint64_t offset = 0; offset < 8; ++offset) {
+      const auto fill = static_cast<std::byte>(object * 8 + offset);
+      ASSERT_TRUE(
+          cache.get({object, offset}, [&]() -> Result<Block> { return block_of(1, fill); }));
+    }
+  }
+  for (std::uint64_t object = 0; object < 8; ++object) {
+    for (std::uint64_t offset = 0; offset < 8; ++offset) {
+      const auto block =
+          cache.get({object, offset}, []() -> Result<Block> { return Error::io("not kept"); });
+      ASSERT_TRUE(block);
+      EXPECT_EQ((*block)->pages[0], static_cast<std::byte>(object * 8 + offset));
+    }
+  }
+}
+
+TEST(BlockCacheTest, StaysWithinItsBudget) {
+  constexpr std::uint64_t kBudget = 1 << 20;
+  BlockCache cache(kBudget);
+  for (std::uint64_t i = 0; i < 1000; ++i) {
+    ASSERT_TRUE(cache.get({1, i}, []() -> Result<Block> { return block_of(10'000, std::byte{}); }));
+    EXPECT_LE(cache.counters().bytes_held, kBudget);
+  }
+  EXPECT_GT(cache.counters().bytes_held, kBudget / 2);
+}
+
+TEST(BlockCacheTest, ServesABlockThatIsLargerThanItsBudgetWithoutKeepingIt) {
+  BlockCache cache(1024);
+  const auto block =
+      cache.get({1, 1}, []() -> Result<Block> { return block_of(100'000, std::byte{1}); });
+  ASSERT_TRUE(block);
+  EXPECT_EQ((*block)->pages.size(), 100'000U);
+  EXPECT_EQ(cache.counters().bytes_held, 0U);
+}
+
+TEST(BlockCacheTest, ForgetsWhatWasNotUsedForLongest) {
+  BlockCache cache(16 * 3000);  // a few blocks of 1000 bytes per shard
+  const auto load = []() -> Result<Block> { return block_of(1000, std::byte{}); };
+  ASSERT_TRUE(cache.get({1, 0}, load));
+  for (std::uint64_t i = 1; i < 200; ++i) {
+    ASSERT_TRUE(cache.get({1, i}, load));
+    const auto hits = cache.counters().hits;
+    ASSERT_TRUE(cache.get({1, 0}, load));
+    EXPECT_EQ(cache.counters().hits, hits + 1) << "block 0 was used all the time, round " << i;
+  }
+}
+
+TEST(BlockCacheTest, DoesNotKeepFailures) {
+  BlockCache cache(1 << 20);
+  const auto failed = cache.get({1, 1}, []() -> Result<Block> { return Error::corrupt("bad"); });
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, Code::kCorrupt);
+  EXPECT_TRUE(cache.get({1, 1}, []() -> Result<Block> { return block_of(1, std::byte{}); }));
+}
+
+TEST(BlockCacheTest, LetsTheNextOneTryAfterAnException) {
+  BlockCache cache(1 << 20);
+  EXPECT_THROW(static_cast<void>(cache.get(
+                   {1, 1}, []() -> Result<Block> { throw std::runtime_error("out of luck"); })),
+               std::runtime_error);
+  EXPECT_TRUE(cache.get({1, 1}, []() -> Result<Block> { return block_of(1, std::byte{}); }));
+}
+
+TEST(BlockCacheTest, LoadsOnceForManyThreads) {
+  BlockCache cache(1 << 20);
+  constexpr int kThreads = 8;
+  for (std::uint64_t round = 0; round < 50; ++round) {
+    std::atomic<int> loads = 0;
+    std::atomic<int> good = 0;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < kThreads; ++i)
+      threads.emplace_back([&] {
+        const auto block = cache.get({1, round}, [&]() -> Result<Block> {
+          ++loads;
+          std::this_thread::yield();
+          return block_of(64, static_cast<std::byte>(round));
+        });
+        if (block && (*block)->pages[63] == static_cast<std::byte>(round)) ++good;
+      });
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(loads, 1);
+    EXPECT_EQ(good, kThreads);
+  }
+}
+
+}  // namespace
+}  // namespace epochfs::engine
