@@ -31,8 +31,7 @@ inline std::byte fake_byte(std::uint64_t epoch, std::uint64_t offset) {
 
 inline std::string fake_bytes(std::uint64_t epoch, std::uint64_t offset, std::size_t size) {
   std::string bytes(size, '\0');
-  for (std::size_t i = 0; i < size; ++i)
-    bytes[i] = static_cast<char>(fake_byte(epoch, offset + i));
+  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>(fake_byte(epoch, offset + i));
   return bytes;
 }
 
@@ -55,8 +54,8 @@ inline std::vector<engine::native::EpochFacts> fake_history(std::uint64_t count,
   std::vector<engine::native::EpochFacts> epochs;
   epochs.reserve(count);
   for (std::uint64_t i = 0; i < count; ++i)
-    epochs.push_back(fake_facts(
-        i + 1, engine::UtcTime(first.get() + static_cast<std::int64_t>(i) * step_ns)));
+    epochs.push_back(
+        fake_facts(i + 1, engine::UtcTime(first.get() + static_cast<std::int64_t>(i) * step_ns)));
   return epochs;
 }
 
@@ -159,8 +158,7 @@ class FakeFile final : public engine::File {
     }
     engine::Pieces pieces;
     for (std::uint64_t at = range.begin; at < range.begin + range.size; at += piece_bytes_) {
-      const std::size_t size =
-          std::min<std::uint64_t>(piece_bytes_, range.begin + range.size - at);
+      const std::size_t size = std::min<std::uint64_t>(piece_bytes_, range.begin + range.size - at);
       const auto bytes = std::make_shared<const std::string>(fake_bytes(epoch_, at, size));
       pieces.push_back({bytes, engine::as_bytes(*bytes)});
     }
@@ -181,8 +179,8 @@ class FakeView final : public engine::View {
            std::shared_ptr<FakeDamage> damage)
       : piece_bytes_(piece_bytes), damage_(std::move(damage)) {
     info_.facts = facts;
-    files_ = {{"app.db", facts.size_bytes}, {"app.db-wal", 0}, {"app.db-shm", 0},
-              {"epoch.json", 100}};
+    files_ = {
+        {"app.db", facts.size_bytes}, {"app.db-wal", 0}, {"app.db-shm", 0}, {"epoch.json", 100}};
   }
 
   const engine::EpochInfo& info() const noexcept override { return info_; }
