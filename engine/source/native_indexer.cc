@@ -93,7 +93,19 @@ class SegmentIntake {
     TRY(writer_.put_base(row_.number, entry_.end_epoch, number_));
     row_.base = number_;
     row_.chain_open = true;
+    spare_newest();
     return {};
+  }
+
+  // An epoch that a damaged incremental ended with is not lost when this full holds it.
+  void spare_newest() {
+    for (IndexProblem& problem : row_.problems) {
+      if (problem.last_lost != entry_.end_epoch) continue;
+      if (problem.first_lost == problem.last_lost)
+        problem.first_lost = problem.last_lost = Epoch();
+      else
+        problem.last_lost = Epoch(problem.last_lost.get() - 1);
+    }
   }
 
   Result<void> take_incremental(const SegmentReader& reader, const SegmentRow& segment) {
