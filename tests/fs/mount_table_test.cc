@@ -19,7 +19,7 @@ TEST(MountTableTest, ReadsPlaceTypeAndSource) {
 
 TEST(MountTableTest, UndoesTheKernelsEscapes) {
   const auto places =
-      parse_mount_table("36 35 98:0 / /a\\040b\\134c\\011d\\012e - fuse.epochfs x\\040y rw\n");
+      parse_mount_table("36 35 98:0 / /a\\040b\\134c\\011d\\012e rw - fuse.epochfs x\\040y rw\n");
   ASSERT_EQ(places.size(), 1U);
   EXPECT_EQ(places[0].mountpoint, "/a b\\c\td\ne");
   EXPECT_EQ(places[0].source, "x y");
