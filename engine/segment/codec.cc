@@ -1,0 +1,136 @@
+#include "engine/segment/codec.h"
+
+#include <fmt/format.h>
+#include <zstd.h>
+
+#include <algorithm>
+#include <memory>
+#include <new>
+
+#include "engine/core/handle.h"
+#include "engine/core/hash.h"
+#include "engine/formats/native/segment_layout.h"
+
+namespace epochfs::engine {
+namespace {
+
+using CompressContext = std::unique_ptr<ZSTD_CCtx, ClosedBy<ZSTD_freeCCtx>>;
+using DecompressContext = std::unique_ptr<ZSTD_DCtx, ClosedBy<ZSTD_freeDCtx>>;
+
+constexpr std::size_t kFrameDescriptor = 4;  // byte of a frame header, behind the magic number
+constexpr std::byte kChecksumFlag{0x04};
+
+// Made anew for each frame, so that nothing of the frame before or of its failure is left.
+ZSTD_CCtx* compress_context() {
+  thread_local const CompressContext context(ZSTD_createCCtx());
+  if (!context) throw std::bad_alloc();
+  ZSTD_CCtx_reset(context.get(), ZSTD_reset_session_and_parameters);
+  return context.get();
+}
+
+ZSTD_DCtx* decompress_context() {
+  thread_local const DecompressContext context(ZSTD_createDCtx());
+  if (!context) throw std::bad_alloc();
+  ZSTD_DCtx_reset(context.get(), ZSTD_reset_session_and_parameters);
+  return context.get();
+}
+
+Result<std::size_t> compressed(std::size_t code) {
+  if (ZSTD_isError(code) != 0)
+    return Error::invalid(fmt::format("zstd cannot compress: {}", ZSTD_getErrorName(code)));
+  return code;
+}
+
+Result<std::size_t> decompressed(std::size_t code) {
+  if (ZSTD_isError(code) != 0)
+    return Error::corrupt(fmt::format("zstd frame: {}", ZSTD_getErrorName(code)));
+  return code;
+}
+
+// One ordinary frame, nothing behind it, with the size that is expected and a checksum.
+Result<void> check_frame(ByteView frame, std::size_t plain_bytes) {
+  constexpr std::uint32_t kMagic = ZSTD_MAGICNUMBER;
+  if (frame.size() <= kFrameDescriptor || load_le<std::uint32_t>(frame) != kMagic)
+    return Error::corrupt("not a zstd frame");
+  TRY_ASSIGN(const std::size_t stored_bytes,
+             decompressed(ZSTD_findFrameCompressedSize(frame.data(), frame.size())));
+  if (stored_bytes != frame.size()) return Error::corrupt("bytes behind the zstd frame");
+  if (ZSTD_getFrameContentSize(frame.data(), frame.size()) != plain_bytes)
+    return Error::corrupt("zstd frame of another size");
+  if ((frame[kFrameDescriptor] & kChecksumFlag) == std::byte{0})
+    return Error::corrupt("zstd frame without a checksum");
+  return {};
+}
+
+// `pages` are whole pages, one per hash.
+Result<void> check_pages(ByteView pages, PageSize page_size,
+                         std::span<const std::uint64_t> hashes) {
+  for (std::size_t i = 0; i < hashes.size(); ++i) {
+    if (page_hash(pages.subspan(i * page_size.bytes(), page_size.bytes())) != hashes[i])
+      return Error::corrupt(fmt::format("page {} of {} does not match its hash", i, hashes.size()));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Bytes> compress_frame(ByteView plain, ByteView prefix, int level) {
+  ZSTD_CCtx* context = compress_context();
+  TRY(compressed(ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)));
+  TRY(compressed(ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1)));
+  if (!prefix.empty()) TRY(compressed(ZSTD_CCtx_refPrefix(context, prefix.data(), prefix.size())));
+  Bytes frame(ZSTD_compressBound(plain.size()));
+  TRY_ASSIGN(const std::size_t size, compressed(ZSTD_compress2(context, frame.data(), frame.size(),
+                                                               plain.data(), plain.size())));
+  frame.resize(size);
+  frame.shrink_to_fit();
+  return frame;
+}
+
+Result<void> decompress_frame(ByteView frame, ByteView prefix, MutableByteView out) {
+  TRY(check_frame(frame, out.size()));
+  ZSTD_DCtx* context = decompress_context();
+  if (!prefix.empty())
+    TRY(decompressed(ZSTD_DCtx_refPrefix(context, prefix.data(), prefix.size())));
+  TRY_ASSIGN(const std::size_t size,
+             decompressed(
+                 ZSTD_decompressDCtx(context, out.data(), out.size(), frame.data(), frame.size())));
+  if (size != out.size()) return Error::corrupt("zstd frame of another size");
+  return {};
+}
+
+Result<Bytes> decode_block(ByteView stored, std::size_t plain_bytes, PageSize page_size,
+                           std::span<const std::uint64_t> page_hashes) {
+  if (plain_bytes > native::kBlockBytesMax || stored.size() > native::kUnitBytesMax)
+    return Error::corrupt(fmt::format("block of {} bytes in {}", plain_bytes, stored.size()));
+  const std::uint64_t pages = page_size.pages_in(plain_bytes);
+  if (pages != page_hashes.size())
+    return Error::corrupt(fmt::format("{} hashes for {} pages", page_hashes.size(), pages));
+  Bytes plain(pages * page_size.bytes());
+  TRY(decompress_frame(stored, {}, MutableByteView(plain).first(plain_bytes)));
+  TRY(check_pages(plain, page_size, page_hashes));
+  return plain;
+}
+
+Result<DecodedRecord> decode_record(ByteView stored, PageNo page, PageSize page_size,
+                                    ByteView prefix) {
+  if (stored.size() > native::kUnitBytesMax)
+    return Error::corrupt(fmt::format("record of {} bytes", stored.size()));
+  if (!prefix.empty() && prefix.size() != page_size.bytes())
+    return Error::invalid(fmt::format("a prefix of {} bytes", prefix.size()));
+  TRY_ASSIGN(native::ParsedRecordHeader parsed, native::parse_record_header(stored));
+  const native::RecordHeader& header = parsed.header;
+  if (header.page != page)
+    return Error::corrupt(fmt::format("record of page {}", header.page.get()));
+  if (header.epochs.size() > native::versions_per_record(page_size))
+    return Error::corrupt(fmt::format("record of {} versions", header.epochs.size()));
+  if (header.has_prefix && prefix.empty())
+    return Error::corrupt("record needs the page's image in the full, which lacks the page");
+  Bytes pages(header.epochs.size() * page_size.bytes());
+  TRY(decompress_frame(stored.subspan(parsed.bytes), header.has_prefix ? prefix : ByteView(),
+                       pages));
+  TRY(check_pages(pages, page_size, header.hashes));
+  return DecodedRecord{std::move(parsed.header.epochs), std::move(pages)};
+}
+
+}  // namespace epochfs::engine
