@@ -97,7 +97,7 @@ INSTANTIATE_TEST_SUITE_P(PageSizes, EveryEpochOfAWalHistoryTest,
                          testing::Values(HistoryCase{"Of512", {512, "WAL", kSeed}},
                                          HistoryCase{"Of4096", {4096, "WAL", kSeed}},
                                          HistoryCase{"Of65536", {65536, "WAL", kSeed}}),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& row) { return std::string(row.param.name); });
 
 class EveryBackupWithAJournalTest : public EveryEpochTest,
                                     public testing::WithParamInterface<HistoryCase> {};
@@ -119,7 +119,7 @@ INSTANTIATE_TEST_SUITE_P(Modes, EveryBackupWithAJournalTest,
                          testing::Values(HistoryCase{"Delete", {4096, "DELETE", kSeed}},
                                          HistoryCase{"Truncate", {1024, "TRUNCATE", kSeed}},
                                          HistoryCase{"Persist", {8192, "PERSIST", kSeed}}),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& row) { return std::string(row.param.name); });
 
 TEST_F(EveryEpochTest, OpensWithPlainSqliteInEveryWay) {
   SqliteHistory history(database(), 400);
