@@ -1,7 +1,6 @@
 // Work spread over threads whose results come back in the order of the inputs.
 //
-// Order     consume() sees the results in the order of push(), one at a time, on the thread that
-// calls
+// Order     consume() sees the results in the order of push(), one at a time, on the thread in
 //           push() or finish(); the same inputs give the same calls whatever the number of threads
 // Threads   push() and finish() belong to one thread; work() runs on many at once
 // Memory    at most `in_flight_max` inputs and results are held; push() waits when there are more

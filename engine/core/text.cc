@@ -35,10 +35,21 @@ Decoded decode(std::string_view text) {
   return {length, code};
 }
 
+struct CodeRange {
+  char32_t first, last;
+};
+// What moves the cursor, turns the direction of text, breaks lines or cannot be seen. Joiners
+// (200c, 200d) stay: there are languages and emoji that cannot be written without them.
+constexpr CodeRange kHarmful[] = {
+    {0x00, 0x1f},     {0x7f, 0x9f},     {0xad, 0xad},     {0x061c, 0x061c},
+    {0x180e, 0x180e}, {0x200b, 0x200b}, {0x200e, 0x200f}, {0x2028, 0x202e},
+    {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe0fff},
+};
+
 bool is_harmless(char32_t code) {
-  if (code < 0x20 || (code >= 0x7f && code < 0xa0)) return false;
-  if (code == 0x061c || code == 0x200e || code == 0x200f || code == 0xfeff) return false;
-  return !(code >= 0x2028 && code <= 0x202e) && !(code >= 0x2066 && code <= 0x2069);
+  return std::ranges::none_of(kHarmful, [code](const CodeRange& range) {
+    return code >= range.first && code <= range.last;
+  });
 }
 
 }  // namespace
@@ -72,7 +83,8 @@ std::string human_bytes(std::uint64_t bytes) {
   constexpr std::array kUnits = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
   double value = static_cast<double>(bytes);
   std::size_t unit = 0;
-  while (value >= 1024 && unit + 1 < kUnits.size()) {
+  // 1023.95 KiB would print as "1024.0 KiB".
+  while (value >= (unit == 0 ? 1024 : 1023.95) && unit + 1 < kUnits.size()) {
     value /= 1024;
     ++unit;
   }

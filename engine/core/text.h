@@ -7,8 +7,8 @@
 
 namespace epochfs::engine {
 
-// Control, bidirectional-override and invalid UTF-8 bytes as \xNN, so that a name from a repository
-// cannot move the cursor, hide text or forge lines in a terminal or a log.
+// Control, bidirectional, invisible and invalid UTF-8 characters as \xNN per byte, so that a name
+// from a repository cannot move the cursor, hide text or forge lines in a terminal or a log.
 std::string printable(std::string_view untrusted);
 
 // One component of a path: 1 to 255 bytes, not "." or "..", no '/', '\\' or control byte.

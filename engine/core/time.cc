@@ -5,6 +5,7 @@
 #include <array>
 #include <charconv>
 #include <chrono>
+#include <limits>
 
 namespace epochfs::engine {
 namespace {
@@ -24,7 +25,7 @@ struct ClockTime {
 };
 
 ClockTime split(UtcTime moment) {
-  const std::int64_t within = moment.get() - floor_div(moment.get(), kDay) * kDay;
+  const std::int64_t within = (moment.get() % kDay + kDay) % kDay;
   return {utc_day(moment), within / kHour, within % kHour / kMinute, within % kMinute / kSecond,
           within % kSecond};
 }
@@ -68,7 +69,8 @@ std::optional<std::int64_t> parse_fraction(Reader& in) {
 }
 
 std::optional<std::int64_t> parse_offset(Reader& in) {
-  if (in.done() || (in.accept("zZ") && in.done())) return 0;
+  if (in.done()) return 0;
+  if (in.accept("zZ")) return in.done() ? std::optional<std::int64_t>(0) : std::nullopt;
   const bool east = in.rest()[0] == '+';
   if (!in.accept("+-")) return std::nullopt;
   const auto hours = in.digits(2);
@@ -101,10 +103,11 @@ std::optional<UtcTime> parse_calendar(std::string_view text) {
   if (!in.accept("Tt _")) return std::nullopt;
   constexpr std::array kUnits = {kHour, kMinute, kSecond};
   constexpr std::array kLimits = {23, 59, 60};
+  // File names have '-' between the parts of a time. After hours it is that, after "12:00" it
+  // begins an offset.
+  const std::string_view separator = in.rest().substr(0, 3).ends_with('-') ? "-" : ":";
   for (std::size_t part = 0; part < kUnits.size(); ++part) {
-    // "12-00" is a separator before minutes, "12-02" could be an offset: file names spell both with
-    // '-', offsets only ever follow a full time with ':' or '+', so '-' here is a separator.
-    if (part > 0 && !in.accept(":-")) break;
+    if (part > 0 && !in.accept(separator)) break;
     const auto value = in.digits(2);
     if (!value || *value > kLimits[part]) return std::nullopt;
     moment += *value * kUnits[part];
@@ -158,7 +161,12 @@ CalendarDay utc_day(UtcTime moment) noexcept {
 UtcTime start_of(CalendarDay day) noexcept {
   const std::chrono::year_month_day date(std::chrono::year(day.year), std::chrono::month(day.month),
                                          std::chrono::day(day.day));
-  return UtcTime(Days(date).time_since_epoch().count() * kDay);
+  std::int64_t moment = 0;
+  const auto days = static_cast<std::int64_t>(Days(date).time_since_epoch().count());
+  if (__builtin_mul_overflow(days, kDay, &moment))
+    moment = days < 0 ? std::numeric_limits<std::int64_t>::min()
+                      : std::numeric_limits<std::int64_t>::max();
+  return UtcTime(moment);
 }
 
 std::string format_utc(UtcTime moment) {

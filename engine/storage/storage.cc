@@ -2,17 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "engine/core/text.h"
 
 namespace epochfs::engine {
 namespace {
 
-constexpr std::size_t kComponentBytesMax = 255;  // NAME_MAX
 constexpr int kComponentsMax = 8;
-
-bool is_control(char c) noexcept { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
 bool is_object_name(std::string_view name) noexcept {
   for (int count = 1; count <= kComponentsMax; ++count) {
@@ -45,12 +40,7 @@ Result<Storage::Content> Storage::get(std::string_view name, std::uint64_t bytes
   return content;
 }
 
-bool is_plain_name(std::string_view component) noexcept {
-  if (component.empty() || component.size() > kComponentBytesMax) return false;
-  if (component == "." || component == "..") return false;
-  return std::ranges::none_of(component,
-                              [](char c) { return c == '/' || c == '\\' || is_control(c); });
-}
+bool is_plain_name(std::string_view component) noexcept { return is_path_component(component); }
 
 Result<void> check_inside(std::uint64_t size_bytes, std::uint64_t offset, std::uint64_t count,
                           std::string_view what) {

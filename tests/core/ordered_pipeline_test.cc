@@ -54,7 +54,7 @@ struct Shape {
 class OrderedPipelineShapes : public testing::TestWithParam<Shape> {};
 
 TEST_P(OrderedPipelineShapes, HandsResultsOverInInputOrder) {
-  constexpr int kCount = 3000;
+  constexpr int kCount = 500;
   Collector collector;
   const auto uneven = [](int&& value) -> Result<int> {
     std::minstd_rand random(static_cast<unsigned>(value) + 1);

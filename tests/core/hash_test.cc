@@ -1,0 +1,183 @@
+#include "engine/core/hash.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+#include <vector>
+
+namespace epochfs::engine {
+namespace {
+
+// The test input of the xxHash project: the high bytes of a multiplicative generator.
+Bytes xxhash_input(std::size_t size) {
+  std::uint64_t state = 2654435761U;
+  Bytes bytes(size);
+  for (std::byte& byte : bytes) {
+    byte = static_cast<std::byte>(state >> 56);
+    state *= 11400714785074694797U;
+  }
+  return bytes;
+}
+
+TEST(PageHashTest, IsXxh3AsPublished) {
+  struct Vector {
+    std::size_t size;
+    std::uint64_t want;
+  };
+  for (const Vector& vector : {Vector{0, 0x2d06800538d394c2}, Vector{1, 0xc44bdff4074eecdb},
+                               Vector{6, 0x27b56a84cd2d7325}, Vector{12, 0xa713daf0dfbb77e7},
+                               Vector{24, 0xa3fe70bf9d3510eb}, Vector{48, 0x397da259ecba1f11},
+                               Vector{80, 0xbcdefbbb2c47c90a}, Vector{195, 0xcd94217ee362ec3a},
+                               Vector{403, 0xcdeb804d65c6dea4}, Vector{512, 0x617e49599013cb6b},
+                               Vector{2048, 0xdd59e2c3a5f038e0}, Vector{2240, 0x6e73a90539cf2948}})
+    EXPECT_EQ(page_hash(xxhash_input(vector.size)), vector.want) << vector.size << " bytes";
+}
+
+TEST(PageHashTest, DoesNotDependOnThePieces) {
+  const Bytes input = xxhash_input(1000);
+  for (const std::size_t step : {1U, 7U, 64U, 999U}) {
+    Xxh3 sum;
+    for (std::size_t at = 0; at < input.size(); at += step)
+      sum.update(ByteView(input).subspan(at, std::min(step, input.size() - at)));
+    EXPECT_EQ(sum.value(), page_hash(input)) << step;
+  }
+}
+
+TEST(Sha256Test, IsSha256AsPublished) {
+  const auto hex = [](std::string_view text) { return to_hex(Sha256::of(as_bytes(text))); };
+  EXPECT_EQ(hex(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(hex("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"),
+            "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+  EXPECT_EQ(hex(std::string(1'000'000, 'a')),
+            "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
+TEST(Sha256Test, DoesNotDependOnThePieces) {
+  const Bytes input = xxhash_input(1000);
+  for (const std::size_t step : {1U, 7U, 64U, 999U}) {
+    Sha256 sum;
+    for (std::size_t at = 0; at < input.size(); at += step)
+      sum.update(ByteView(input).subspan(at, std::min(step, input.size() - at)));
+    EXPECT_EQ(sum.finish(), Sha256::of(input)) << step;
+  }
+}
+
+TEST(Sha256Test, ComesBackFromHex) {
+  const Sha256Digest digest = Sha256::of(as_bytes("abc"));
+  const std::string hex = to_hex(digest);
+  EXPECT_EQ(sha256_from_hex(hex), digest);
+  for (std::size_t i = 0; i < hex.size(); ++i) {
+    for (const char bad : {'g', 'A', ' ', '\0', '/', ':', '`'}) {
+      std::string text = hex;
+      text[i] = bad;
+      EXPECT_EQ(sha256_from_hex(text).error().code, Code::kCorrupt);
+    }
+  }
+  EXPECT_FALSE(sha256_from_hex(hex + "0"));
+  EXPECT_FALSE(sha256_from_hex(hex.substr(1)));
+  EXPECT_FALSE(sha256_from_hex(""));
+}
+
+TEST(Crc32Test, IsCrc32AsPublished) {
+  const auto crc = [](std::string_view text) {
+    Crc32 sum;
+    sum.update(as_bytes(text));
+    return sum.value();
+  };
+  EXPECT_EQ(crc(""), 0U);
+  EXPECT_EQ(crc("123456789"), 0xcbf43926U);
+  EXPECT_EQ(crc("The quick brown fox jumps over the lazy dog"), 0x414fa339U);
+}
+
+TEST(Crc32Test, DoesNotDependOnThePieces) {
+  Crc32 sum;
+  for (const char* piece : {"123", "", "45678", "9"}) sum.update(as_bytes(piece));
+  EXPECT_EQ(sum.value(), 0xcbf43926U);
+}
+
+// Computed with the xxHash library from the definition in hash.h; part of the format.
+TEST(StateHashTest, IsTheSumThatTheFormatDefines) {
+  StateHash state;
+  EXPECT_EQ(state.hex(), "00000000000000000000000000000000");
+  state.add(PageNo(1), 2);
+  EXPECT_EQ(state.hex(), "86a630ae7735fc481bb20a329a9e0494");
+  state.add(PageNo(7), 0xffffffff);
+  state.add_size(8192);
+  EXPECT_EQ(state.hex(), "c6d6e2c6689a5832bc3e59161c51a35d");
+  EXPECT_EQ(state, StateHash(0xc6d6e2c6689a5832, 0xbc3e59161c51a35d));
+}
+
+TEST(StateHashTest, CarriesAndBorrows) {
+  StateHash sum(0, ~std::uint64_t{0});
+  sum += StateHash(0, 1);
+  EXPECT_EQ(sum, StateHash(1, 0));
+  StateHash wrapped(~std::uint64_t{0}, ~std::uint64_t{0});
+  wrapped += StateHash(0, 1);
+  EXPECT_EQ(wrapped, StateHash());
+  // The term of (1, 2) has the low half 1bb2...: smaller lows must borrow, greater ones must not.
+  for (const std::uint64_t low : {std::uint64_t{0}, std::uint64_t{0x1bb20a329a9e0493},
+                                  std::uint64_t{0x1bb20a329a9e0494}, ~std::uint64_t{0}}) {
+    const StateHash before(5, low);
+    StateHash state = before;
+    state.remove(PageNo(1), 2);
+    StateHash want(state);
+    want += StateHash(0x86a630ae7735fc48, 0x1bb20a329a9e0494);
+    EXPECT_EQ(want, before);
+    state.add(PageNo(1), 2);
+    EXPECT_EQ(state, before);
+  }
+}
+
+TEST(StateHashTest, DoesNotDependOnTheOrder) {
+  const auto seed = std::random_device()();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937_64 random(seed);
+  struct Page {
+    PageNo number;
+    std::uint64_t hash;
+  };
+  std::vector<Page> pages;
+  for (std::uint32_t i = 1; i <= 1000; ++i) pages.push_back({PageNo(i), random()});
+  const auto sum_of = [&] {
+    StateHash state;
+    for (const Page& page : pages) state.add(page.number, page.hash);
+    return state;
+  };
+  const StateHash sum = sum_of();
+  std::ranges::shuffle(pages, random);
+  EXPECT_EQ(sum_of(), sum);
+
+  StateHash emptied = sum;
+  std::ranges::shuffle(pages, random);
+  for (const Page& page : pages) emptied.remove(page.number, page.hash);
+  EXPECT_EQ(emptied, StateHash());
+
+  StateHash changed = sum;
+  changed.remove(pages[0].number, pages[0].hash);
+  changed.add(pages[0].number, pages[0].hash + 1);
+  EXPECT_NE(changed, sum);
+  pages[0].hash += 1;
+  EXPECT_EQ(changed, sum_of()) << "a change costs one page";
+}
+
+TEST(StateHashTest, TellsSwappedPagesAndSizesApart) {
+  StateHash one;
+  one.add(PageNo(1), 10);
+  one.add(PageNo(2), 20);
+  StateHash other;
+  other.add(PageNo(1), 20);
+  other.add(PageNo(2), 10);
+  EXPECT_NE(one, other);
+  StateHash larger = one;
+  one.add_size(4096);
+  larger.add_size(8192);
+  EXPECT_NE(one, larger);
+  larger.remove_size(8192);
+  larger.add_size(4096);
+  EXPECT_EQ(one, larger);
+}
+
+}  // namespace
+}  // namespace epochfs::engine
