@@ -1,9 +1,8 @@
 // The three sums of the project, each for its own job.
 //
 //   page_hash   XXH3-64: is this page what was written? Checked whenever a page is served.
-//   StateHash   128-bit sum over pages: are two states of a database equal? Costs only changed
-//   pages. Sha256      identity of a whole object in a manifest; Crc32 beside it, as Grafeo's
-//   manifest has it.
+//   StateHash   128-bit sum over pages: are two states of a database equal? A change costs one page
+//   Sha256      identity of a whole object in a manifest; Crc32 beside it, as Grafeo's manifests do
 #pragma once
 
 #include <array>
