@@ -1,0 +1,87 @@
+#include "engine/formats/sqlite/wal.h"
+
+#include <fmt/format.h>
+
+namespace epochfs::engine::sqlite {
+namespace {
+
+namespace header_layout {
+inline constexpr Field<std::uint32_t, 0> kMagic;  // its lowest bit: words are summed big-endian
+inline constexpr Field<std::uint32_t, kMagic.end> kVersion;
+inline constexpr Field<std::uint32_t, kVersion.end> kPageSize;
+inline constexpr Field<std::uint32_t, kPageSize.end> kSequence;
+inline constexpr Field<std::uint32_t, kSequence.end> kSalt1;
+inline constexpr Field<std::uint32_t, kSalt1.end> kSalt2;
+inline constexpr Field<std::uint32_t, kSalt2.end> kChecksum1;
+inline constexpr Field<std::uint32_t, kChecksum1.end> kChecksum2;
+static_assert(kChecksum2.end == kWalHeaderSize);
+}  // namespace header_layout
+
+namespace frame_layout {
+inline constexpr Field<std::uint32_t, 0> kPage;
+inline constexpr Field<std::uint32_t, kPage.end> kDatabasePages;
+inline constexpr Field<std::uint32_t, kDatabasePages.end> kSalt1;
+inline constexpr Field<std::uint32_t, kSalt1.end> kSalt2;
+inline constexpr Field<std::uint32_t, kSalt2.end> kChecksum1;
+inline constexpr Field<std::uint32_t, kChecksum1.end> kChecksum2;
+static_assert(kChecksum2.end == kWalFrameHeaderSize);
+}  // namespace frame_layout
+
+constexpr std::uint32_t kMagicLittle = 0x377f0682;
+constexpr std::uint32_t kMagicBig = 0x377f0683;
+constexpr std::uint32_t kVersion = 3007000;
+
+template <std::endian Order>
+WalChecksum extend_in(WalChecksum checksum, ByteView bytes) noexcept {
+  for (std::size_t at = 0; at + 8 <= bytes.size(); at += 8) {
+    const ByteView pair = bytes.subspan(at, 8);
+    checksum.first += detail::load<std::uint32_t, Order>(pair.data()) + checksum.second;
+    checksum.second += detail::load<std::uint32_t, Order>(pair.subspan(4).data()) + checksum.first;
+  }
+  return checksum;
+}
+
+}  // namespace
+
+WalChecksum extend(WalChecksum checksum, WordOrder order, ByteView bytes) noexcept {
+  return order == WordOrder::kLittle ? extend_in<std::endian::little>(checksum, bytes)
+                                     : extend_in<std::endian::big>(checksum, bytes);
+}
+
+Result<WalHeader> parse_wal_header(ByteView bytes) {
+  using namespace header_layout;
+  ByteCursor in(bytes);
+  TRY_ASSIGN(const auto raw, in.take<kWalHeaderSize>());
+  const std::uint32_t magic = load_be(raw, kMagic);
+  if (magic != kMagicLittle && magic != kMagicBig) return Error::corrupt("write-ahead log magic");
+  WalHeader header;
+  header.order = magic == kMagicBig ? WordOrder::kBig : WordOrder::kLittle;
+  header.checksum = {load_be(raw, kChecksum1), load_be(raw, kChecksum2)};
+  if (extend({}, header.order, raw.first<kSalt2.end>()) != header.checksum)
+    return Error::corrupt("write-ahead log header checksum");
+  const std::uint32_t version = load_be(raw, header_layout::kVersion);
+  if (version != sqlite::kVersion)
+    return Error::unsupported(fmt::format("write-ahead log version {}", version));
+  TRY_ASSIGN(header.page_size, PageSize::from(load_be(raw, kPageSize)));
+  header.sequence = load_be(raw, kSequence);
+  header.salts = {load_be(raw, kSalt1), load_be(raw, kSalt2)};
+  return header;
+}
+
+WalFrameHeader parse_wal_frame_header(
+    std::span<const std::byte, kWalFrameHeaderSize> bytes) noexcept {
+  using namespace frame_layout;
+  return {PageNo(load_be(bytes, kPage)),
+          load_be(bytes, kDatabasePages),
+          {load_be(bytes, kSalt1), load_be(bytes, kSalt2)},
+          {load_be(bytes, kChecksum1), load_be(bytes, kChecksum2)}};
+}
+
+WalChecksum chain_frame(WalChecksum before, WordOrder order,
+                        std::span<const std::byte, kWalFrameHeaderSize> header,
+                        ByteView page) noexcept {
+  const auto summed = header.first<frame_layout::kDatabasePages.end>();
+  return extend(extend(before, order, summed), order, page);
+}
+
+}  // namespace epochfs::engine::sqlite
