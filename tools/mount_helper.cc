@@ -53,16 +53,13 @@ engine::Result<HelperWords> parse(std::vector<std::string> arguments) {
   return words;
 }
 
-// mount(8) passes `rw` when nobody asked for `ro`, so it says nothing about what the user wants.
 // With -s, what is not understood is left out, as mount(8) promises.
 engine::Result<void> apply_options(std::string_view list, bool sloppy, fs::MountOptions& options) {
+  if (!sloppy) return fs::apply_mount_option_list(list, options);
   while (!list.empty()) {
-    const std::size_t comma = list.find(',');
-    const std::string_view option = list.substr(0, comma);
-    list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
-    if (option.empty() || option == "rw") continue;
-    const auto applied = fs::apply_mount_option_list(option, options);
-    if (!applied && !sloppy) return applied;
+    const std::size_t comma = std::min(list.find(','), list.size());
+    static_cast<void>(fs::apply_mount_option_list(list.substr(0, comma), options));
+    list.remove_prefix(std::min(comma + 1, list.size()));
   }
   return {};
 }

@@ -44,7 +44,7 @@ const WrongWords kWrongWords[] = {
     {"DatabaseForInit", {"init", "r#app"}, "no databases yet", "epochfs init --help"},
     {"OneEpochToCompare", {"diff", "r@3"}, "two epochs", "epochfs diff REPO@A..B"},
     {"JsonIntoData", {"restore", "r", "-", "--json"}, "--json", "epochfs restore --help"},
-    {"MountReadWrite", {"mount", "r", "/mnt", "-o", "rw"}, "rw", "epochfs mount --help"},
+    {"MountOption", {"mount", "r", "/mnt", "-o", "ro,dax"}, "dax", "epochfs mount --help"},
     {"CacheThatIsAList", {"mount", "r", "/mnt", "--cache", "1M,ro"}, "1M,ro", "mount --help"},
 };
 INSTANTIATE_TEST_SUITE_P(Words, WrongWordsTest, ::testing::ValuesIn(kWrongWords),
