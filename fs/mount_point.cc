@@ -45,26 +45,22 @@ Result<std::string> resolve_mountpoint(const std::string& path) {
 
 Result<std::string> check_mountpoint(const std::string& path) {
   const std::string shown = engine::printable(path);
+  const auto resolved = resolve_mountpoint(path);
+  if (!resolved) return Error::invalid("mount point " + resolved.error().text);
+  // Before anything is asked of the place itself: its process may be dead.
+  TRY_ASSIGN(const auto place, mounted_at(*resolved));
+  if (place && place->type == kFilesystemType)
+    return Error::mount(fmt::format("{} is mounted on {} already; `epochfs umount {}` comes first",
+                                    engine::printable(place->source), shown, shown));
   struct stat status {};
-  if (::stat(path.c_str(), &status) != 0) {
-    if (errno == ENOTCONN)
-      return Error::mount(fmt::format(
-          "{}: a mount whose process died is still there; `epochfs umount {}` takes it away", shown,
-          shown));
+  if (::stat(resolved->c_str(), &status) != 0)
     return Error::invalid(Error::from_errno(errno, "mount point " + shown).value().text);
-  }
   if (!S_ISDIR(status.st_mode))
     return Error::invalid(fmt::format("mount point {}: not a directory", shown));
-  TRY_ASSIGN(const std::string resolved, resolve_mountpoint(path));
-  TRY_ASSIGN(const auto place, mounted_at(resolved));
-  if (place && place->type == kFilesystemType)
-    return Error::invalid(
-        fmt::format("{} is mounted on {} already; `epochfs umount {}` comes first",
-                    engine::printable(place->source), shown, shown));
   std::error_code failure;
-  if (!files::is_empty(resolved, failure) && !failure)
+  if (!files::is_empty(*resolved, failure) && !failure)
     spdlog::warn("{} is not empty: what is in it is hidden while the mount is there", shown);
-  return resolved;
+  return *resolved;
 }
 
 Result<void> check_apart(const std::string& mountpoint, const std::string& directory,

@@ -11,8 +11,9 @@ namespace epochfs::fs {
 // whose daemon is dead. kNotFound: it does not exist.
 engine::Result<std::string> resolve_mountpoint(const std::string& path);
 
-// An existing directory where nothing of ours is mounted yet; resolved. Warns in the log when it is
-// not empty: what is in it is hidden, not lost. kInvalid says what is wrong.
+// An existing directory, resolved. Warns in the log when it is not empty: what is in it is hidden,
+// not lost. kInvalid: not a directory. kMount: one of ours is mounted there, its process alive or
+// dead.
 engine::Result<std::string> check_mountpoint(const std::string& path);
 
 // Refuses a mount point inside, above or equal to `directory`: the mount would show itself, or hide
