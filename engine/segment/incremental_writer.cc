@@ -120,8 +120,8 @@ class IncrementalWriter::Impl {
  private:
   [[nodiscard]] Result<void> check_version(PageNo page, Epoch epoch, ByteView bytes) const {
     const bool in_order = page > record_.page || (page == record_.page && epoch > newest_of_page_);
-    if (!in_order || page.get() > kPageCountMax || epoch < start_epoch_ || epoch > end_epoch_ ||
-        bytes.size() != page_size_.bytes())
+    if (!in_order || page == PageNo(0) || page.get() > kPageCountMax || epoch < start_epoch_ ||
+        epoch > end_epoch_ || bytes.size() != page_size_.bytes())
       return Error::invalid(fmt::format("page {} of epoch {}, {} bytes: out of order or range",
                                         page.get(), epoch.get(), bytes.size()));
     return {};
