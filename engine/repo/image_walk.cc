@@ -33,7 +33,9 @@ Result<void> walk_image(const EpochImage& image, const ImageSinks& sinks) {
       std::max<std::uint64_t>(kPieceBytes / page_size.bytes() / stride, 1) * stride;
 
   const auto decode = [&](Part&& part) -> Result<DecodedPart> {
-    DecodedPart decoded{part.offset, Bytes(part.pages * page_size.bytes()), {}};
+    DecodedPart decoded;
+    decoded.offset = part.offset;
+    decoded.bytes.resize(part.pages * page_size.bytes());
     std::vector<std::uint64_t> hashes;
     const PageNo first = page_size.page_at(part.offset);
     TRY(image.read_pages(first, decoded.bytes, hashes));

@@ -1,0 +1,145 @@
+// `epochfs backup` killed at each of its system calls that change anything: what was acknowledged
+// is there, the repository is sound, and the next backup needs no human.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <regex>
+
+#include "tests/support/process.h"
+#include "tests/support/sqlite_history.h"
+#include "tests/support/temporary_directory.h"
+
+namespace epochfs {
+namespace {
+
+constexpr const char* kCalls[] = {"write",  "pwrite64",  "fsync",  "fdatasync", "rename",
+                                  "linkat", "unlink",    "mkdir",  "unlinkat",  "renameat2",
+                                  "msync",  "ftruncate", "mkdirat"};
+constexpr int kKilled = 128 + 9;
+
+std::string read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+class BackupCrashTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(test::run({"strace", "-V"}).exit_code, 0) << "this test needs strace";
+  }
+
+  test::ProcessResult epochfs(std::vector<std::string> words, std::vector<std::string> under = {}) {
+    std::vector<std::string> command = std::move(under);
+    command.emplace_back(EPOCHFS_COMMAND);
+    command.insert(command.end(), words.begin(), words.end());
+    return test::run(command, {.environment = {{"EPOCHFS_CACHE_DIR", directory_ / "cache"}}});
+  }
+  test::ProcessResult back_up(std::vector<std::string> under = {}) {
+    return epochfs({"backup", directory_ / "app.db", directory_ / "repo"}, std::move(under));
+  }
+
+  // How often each of the calls happens in one backup from the state that `prepare` makes.
+  std::map<std::string, int> count_calls() {
+    prepare();
+    std::string list;
+    for (const char* call : kCalls) list += (list.empty() ? "" : ",") + std::string(call);
+    const std::string log = directory_ / "calls";
+    const auto result = back_up({"strace", "-f", "-qq", "-o", log, "-e", "trace=" + list});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    // strace counts for each thread by itself, and the thread that has most of a call decides how
+    // far to go.
+    std::map<std::string, std::map<std::string, int>> counts;
+    std::ifstream lines(log);
+    const std::regex pattern(R"((\d+) +(\w+)\(.*)");
+    for (std::string line; std::getline(lines, line);) {
+      std::smatch match;
+      if (std::regex_match(line, match, pattern)) ++counts[match[2]][match[1]];
+    }
+    std::map<std::string, int> most;
+    for (const auto& [call, threads] : counts)
+      for (const auto& [thread, count] : threads) most[call] = std::max(most[call], count);
+    return most;
+  }
+
+  // The repository as the saved copy has it, and no cache.
+  void prepare() {
+    std::filesystem::remove_all(directory_ / "repo");
+    std::filesystem::remove_all(directory_ / "cache");
+    if (std::filesystem::exists(directory_ / "saved"))
+      std::filesystem::copy(directory_ / "saved", directory_ / "repo",
+                            std::filesystem::copy_options::recursive);
+  }
+
+  std::uint64_t epochs_in_repository() {
+    const auto log = epochfs({"log", directory_ / "repo", "--json"});
+    return static_cast<std::uint64_t>(std::count(log.out.begin(), log.out.end(), '\n'));
+  }
+
+  void expect_sound_after(const test::ProcessResult& killed, std::uint64_t epochs_before,
+                          std::uint64_t epochs_after, const std::string& newest_image) {
+    const bool acknowledged = killed.out.find("epoch ") != std::string::npos;
+    if (std::filesystem::exists(directory_ / "repo/epochfs.json")) {
+      const auto verified = epochfs({"verify", directory_ / "repo"});
+      EXPECT_TRUE(verified.exit_code == 0 || verified.exit_code == 3)
+          << verified.out << verified.err;
+      const std::uint64_t epochs = epochs_in_repository();
+      EXPECT_TRUE(epochs == epochs_before || epochs == epochs_after) << epochs;
+      if (acknowledged) {
+        EXPECT_EQ(epochs, epochs_after);
+      }
+    } else {
+      EXPECT_FALSE(acknowledged);
+    }
+    const auto next = back_up();
+    EXPECT_EQ(next.exit_code, 0) << next.err;
+    EXPECT_EQ(epochs_in_repository(), epochs_after) << next.out;
+    const auto verified = epochfs({"verify", directory_ / "repo"});
+    EXPECT_EQ(verified.exit_code, 0) << verified.out << verified.err;
+    std::filesystem::remove(directory_ / "out.db");
+    const auto restored = epochfs({"restore", directory_ / "repo", directory_ / "out.db"});
+    EXPECT_EQ(restored.exit_code, 0) << restored.err;
+    EXPECT_TRUE(read_file(directory_ / "out.db") == newest_image);
+  }
+
+  void kill_everywhere(std::uint64_t epochs_before, std::uint64_t epochs_after,
+                       const std::string& newest_image) {
+    int kills = 0;
+    for (const auto& [call, count] : count_calls()) {
+      for (int n = 1; n <= count; ++n) {
+        SCOPED_TRACE(testing::Message() << call << " number " << n << " of " << count);
+        prepare();
+        const std::string inject = "inject=" + call + ":signal=KILL:when=" + std::to_string(n);
+        const auto killed = back_up(
+            {"strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=" + call, "-e", inject});
+        kills += killed.exit_code == kKilled ? 1 : 0;
+        expect_sound_after(killed, epochs_before, epochs_after, newest_image);
+        if (HasFailure()) return;
+      }
+    }
+    EXPECT_GT(kills, 20) << "hardly anything was killed: did the calls change their names?";
+  }
+
+  TemporaryDirectory directory_;
+};
+
+TEST_F(BackupCrashTest, LeavesNothingOrAWholeRepositoryWhenTheFirstBackupDies) {
+  test::SqliteHistory history(directory_ / "app.db", 50, {});
+  kill_everywhere(0, 1, history.moments().back().image);
+}
+
+TEST_F(BackupCrashTest, KeepsTheOldOrTheNewHistoryWhenAnIncrementDies) {
+  test::SqliteHistory history(directory_ / "app.db", 50, {});
+  ASSERT_EQ(back_up().exit_code, 0);
+  std::filesystem::copy(directory_ / "repo", directory_ / "saved",
+                        std::filesystem::copy_options::recursive);
+  history.commit(3);
+  kill_everywhere(1, 4, history.moments().back().image);
+}
+
+}  // namespace
+}  // namespace epochfs
