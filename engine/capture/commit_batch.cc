@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <tuple>
 
 namespace epochfs::engine {
@@ -31,40 +32,42 @@ void sort_and_drop_overwritten(std::vector<Entry>& entries) {
 // into ranges of pages that are not.
 class PassPlanner {
  public:
-  PassPlanner() : weights_((std::size_t{1} << 32) / kBucketPages) {}
+  explicit PassPlanner(std::size_t weight_max)
+      : weight_max_(weight_max),
+        bucket_pages_(
+            static_cast<std::uint32_t>(std::clamp<std::size_t>(weight_max / 16, 1, 65536))) {}
 
-  void add(PageNo page) { ++weights_[page.get() / kBucketPages]; }
+  void add(PageNo page) { ++weights_[page.get() / bucket_pages_]; }
   [[nodiscard]] std::vector<PageRange> passes() const {
     std::vector<PageRange> passes;
     std::uint64_t weight = 0;
-    for (std::size_t bucket = 0; bucket < weights_.size(); ++bucket) {
-      if (weights_[bucket] == 0) continue;
-      const auto first = static_cast<std::uint32_t>(bucket * kBucketPages);
-      const PageNo last(first + (kBucketPages - 1));
-      weight += weights_[bucket];
-      if (passes.empty() || weight > kFramesPerBatch) {
-        passes.push_back({PageNo(first), last});
-        weight = weights_[bucket];
+    for (const auto& [bucket, bucket_weight] : weights_) {
+      const std::uint32_t first = bucket * bucket_pages_;
+      weight += bucket_weight;
+      if (passes.empty() || weight > weight_max_) {
+        passes.push_back({PageNo(first), PageNo(first)});
+        weight = bucket_weight;
       }
-      passes.back().last = last;
+      passes.back().last = PageNo(first + (bucket_pages_ - 1));
     }
     return passes;
   }
 
  private:
-  static constexpr std::uint32_t kBucketPages = 65536;
-
-  std::vector<std::uint32_t> weights_;
+  std::uint64_t weight_max_;
+  std::uint32_t bucket_pages_;
+  std::map<std::uint32_t, std::uint64_t> weights_;
 };
 
 class CommitBatch final : public ChangeBatch {
  public:
-  CommitBatch(const CommitSource& source, const CommitCut& cut) : source_(source), cut_(cut) {}
+  CommitBatch(const CommitSource& source, const CommitCut& cut, std::size_t weight_max)
+      : source_(source), cut_(cut), weight_max_(weight_max) {}
 
   Result<void> prepare() {
-    const bool large = cut_.weight > kFramesPerBatch;
+    const bool large = cut_.weight > weight_max_;
     std::optional<PassPlanner> planner;
-    if (large) planner.emplace();
+    if (large) planner.emplace(weight_max_);
     for (std::uint32_t frame = cut_.first_frame; frame <= cut_.last_frame; ++frame) {
       TRY_ASSIGN(const sqlite::WalFrameHeader header, source_.log.frame_header(frame));
       if (planner) planner->add(header.page);
@@ -139,7 +142,7 @@ class CommitBatch final : public ChangeBatch {
       const std::uint64_t offset = source_.log.page_size().offset_of(header.page);
       if (wanted && offset < epochs_[ordinal].size_bytes)
         entries.push_back({header.page, ordinal, frame});
-      if (entries.size() >= 2 * kFramesPerBatch) sort_and_drop_overwritten(entries);
+      if (entries.size() >= 2 * weight_max_) sort_and_drop_overwritten(entries);
       if (header.database_pages != 0) ++ordinal;
     }
     for (const OrphanSource& orphan : orphans_) {
@@ -161,6 +164,7 @@ class CommitBatch final : public ChangeBatch {
 
   CommitSource source_;
   CommitCut cut_;
+  std::size_t weight_max_;
   std::vector<EpochDraft> epochs_;
   std::span<const OrphanSource> orphans_;
   std::vector<PageRange> passes_;
@@ -169,8 +173,9 @@ class CommitBatch final : public ChangeBatch {
 }  // namespace
 
 Result<std::unique_ptr<ChangeBatch>> make_commit_batch(const CommitSource& source,
-                                                       const CommitCut& cut) {
-  auto batch = std::make_unique<CommitBatch>(source, cut);
+                                                       const CommitCut& cut,
+                                                       std::size_t weight_max) {
+  auto batch = std::make_unique<CommitBatch>(source, cut, weight_max);
   TRY(batch->prepare());
   return std::unique_ptr<ChangeBatch>(std::move(batch));
 }

@@ -19,8 +19,10 @@ struct CommitSource {
   std::span<const OrphanSource> orphans;  // of the whole run
 };
 
-// Reads the headers of the cut's frames.
+// Reads the headers of the cut's frames. A transaction that weighs more than `weight_max` is
+// visited in several passes over ranges of pages.
 Result<std::unique_ptr<ChangeBatch>> make_commit_batch(const CommitSource& source,
-                                                       const CommitCut& cut);
+                                                       const CommitCut& cut,
+                                                       std::size_t weight_max);
 
 }  // namespace epochfs::engine

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "engine/capture/snapshot.h"
-
 namespace epochfs::engine {
 namespace {
 
@@ -11,7 +9,8 @@ constexpr std::size_t kReadBytes = 1024 * 1024;
 
 class Scan {
  public:
-  explicit Scan(const RunStart& start) : start_(start), checksum_(start.checksum) {
+  Scan(const RunStart& start, std::size_t weight_max)
+      : start_(start), weight_max_(weight_max), checksum_(start.checksum) {
     run_.pages_after = start.pages_before;
     run_.checksum_after = start.checksum;
     open_.first_frame = start.first_frame;
@@ -48,7 +47,7 @@ class Scan {
     for (std::uint32_t page = run_.pages_after; page < pages && !run_.too_many_orphans; ++page) {
       const std::size_t place = page - run_.pages_after;
       if (place < written_.size() && written_[place]) continue;
-      run_.too_many_orphans = run_.orphans.size() == kFramesPerBatch;
+      run_.too_many_orphans = run_.orphans.size() == weight_max_;
       if (run_.too_many_orphans) break;
       run_.orphans.push_back({PageNo(page + 1), frame});
       ++open_.weight;
@@ -63,7 +62,7 @@ class Scan {
   }
 
   void add_to_batch() {
-    if (batch_.weight != 0 && batch_.weight + open_.weight > kFramesPerBatch) {
+    if (batch_.weight != 0 && batch_.weight + open_.weight > weight_max_) {
       run_.cuts.push_back(batch_);
       batch_ = CommitCut();
     }
@@ -73,6 +72,7 @@ class Scan {
   }
 
   const RunStart start_;
+  const std::size_t weight_max_;
   ScannedRun run_;
   CommitCut batch_;            // of whole transactions
   CommitCut open_;             // the transaction that has not ended yet
@@ -82,8 +82,9 @@ class Scan {
 
 }  // namespace
 
-Result<ScannedRun> scan_commits(WalLog log, const RunStart& start, std::uint32_t end_frame) {
-  Scan scan(start);
+Result<ScannedRun> scan_commits(WalLog log, const RunStart& start, std::uint32_t end_frame,
+                                std::size_t weight_max) {
+  Scan scan(start, weight_max);
   const std::size_t frame_bytes = log.frame_bytes();
   const auto frames_per_read =
       static_cast<std::uint32_t>(std::max<std::size_t>(1, kReadBytes / frame_bytes));

@@ -32,14 +32,17 @@ struct Orphan {
 struct ScannedRun {
   std::vector<CommitCut> cuts;
   std::vector<Orphan> orphans;    // in the order of commits, then pages
-  bool too_many_orphans = false;  // more than kFramesPerBatch; not all are listed
+  bool too_many_orphans = false;  // not all are listed
   std::uint32_t last_frame = 0;   // of the last proven transaction; 0: none
   std::uint32_t pages_after = 0;  // size of the database then
   sqlite::WalChecksum checksum_after;
 };
 
-// Goes on until `end_frame` (included) or the first frame that does not belong to the chain; what
-// follows the last commit is left out. Damage is not an error here: the run is just shorter.
-Result<ScannedRun> scan_commits(WalLog log, const RunStart& start, std::uint32_t end_frame);
+// Batches weigh at most `weight_max` unless they are a single transaction; no more orphans are
+// listed than that. Goes on until `end_frame` (included) or the first frame that does not belong to
+// the chain; what follows the last commit is left out. Damage is not an error here: the run is just
+// shorter.
+Result<ScannedRun> scan_commits(WalLog log, const RunStart& start, std::uint32_t end_frame,
+                                std::size_t weight_max);
 
 }  // namespace epochfs::engine

@@ -6,13 +6,19 @@
 //                           it
 //
 // Trust     the database may be damaged, hostile, or replaced under our feet
-// Writes    nothing to the user's database; SQLite's own side files (-shm, empty -wal) as any
-// reader does Threads   one at a time per object Memory    bounded: pages stream; per batch at most
-// kFramesPerBatch small entries; rollback-journal databases
-//           spool the pages that changed to an unlinked file in `temp_directory`
-// Errors    kNotFound: no such file · kBusy: locked by its users, or it keeps changing (text says
-// which) ·
-//           kCorrupt: damaged · kUnsupported: not a database, encrypted, exclusive locking · kIo
+// Writes    nothing to the user's database or its log; SQLite's own side files (-shm, an empty
+//           -wal) come and go as with any reader
+// Threads   one at a time per object; an object belongs to the thread that opened it
+// Memory    bounded: pages stream; per batch at most a few times frames_per_batch small entries,
+// and
+//           a bit per page while pages are compared; what must outlive a lock is spooled to
+//           unlinked files in `temp_directory`
+// Locks     WAL mode: a read transaction as long as the snapshot lives, nobody waits for it.
+//           Rollback-journal modes: a shared lock from open_snapshot until read_image or
+//           changes_since has read what it needs; commits wait for that, so call them at once
+// Errors    kNotFound: no such file · kInvalid: not a regular file · kBusy: locked by its users, or
+//           it keeps changing (text says which) · kCorrupt: damaged · kUnsupported: not a database,
+//           or encrypted · kIo · kNoSpace: in temp_directory
 #pragma once
 
 #include <functional>
@@ -25,12 +31,15 @@
 
 namespace epochfs::engine {
 
+inline constexpr std::size_t kFramesPerBatch = 1'000'000;
+
 struct SnapshotOptions {
   std::string path;
   std::optional<native::Engine>
       engine;  // nullopt: by the file's first bytes (an empty file is SQLite)
   std::string temp_directory = "/tmp";
   int busy_timeout_ms = 10000;
+  std::size_t frames_per_batch = kFramesPerBatch;  // at least 1
 };
 
 struct SnapshotInfo {
@@ -59,8 +68,6 @@ struct EpochDraft {
   std::uint32_t commits_folded = 0;
   std::uint8_t flags = 0;  // native::kEpochWalMode
 };
-
-inline constexpr std::size_t kFramesPerBatch = 1'000'000;
 
 // Consecutive epochs and the page versions they brought; becomes one incremental segment.
 class ChangeBatch {

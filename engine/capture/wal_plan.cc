@@ -16,10 +16,11 @@ constexpr const char* kFreePages =
 
 class Planner {
  public:
-  Planner(const KnownState& known, WalScene& scene)
+  Planner(const KnownState& known, WalScene& scene, std::size_t weight_max)
       : known_(known),
         cursor_(*fitting_cursor(known)),
         scene_(scene),
+        weight_max_(weight_max),
         old_salts_{cursor_.position.salt1, cursor_.position.salt2},
         old_checksum_{cursor_.checksum1, cursor_.checksum2},
         known_pages_(
@@ -54,7 +55,7 @@ class Planner {
     const sqlite::WalIndexHeader& newest = scene_.state.header;
     start.salts = newest.salts;
     start.order = header_.order;
-    TRY_ASSIGN(ScannedRun run, scan_commits(scene_.log, start, newest.last_frame));
+    TRY_ASSIGN(ScannedRun run, scan_commits(scene_.log, start, newest.last_frame, weight_max_));
     // SQLite 3.40.1, for one, may commit frames without salts and checksums after a ROLLBACK TO
     // that follows a cache spill. Readers see them, by the wal-index.
     if (run.last_frame != newest.last_frame || run.checksum_after != newest.checksum ||
@@ -107,11 +108,11 @@ class Planner {
   // Transactions were begun after us before the restart. The chain shows which of them ended, but
   // not whether the file was cut behind them; so the outcome is compared with the database.
   Result<CommitPlan> plan_with_leftovers(std::uint32_t frames_in_file) {
-    if (frames_in_file - cursor_.position.frame > kFramesPerBatch)
+    if (frames_in_file - cursor_.position.frame > weight_max_)
       return refuse("the old end of the restarted write-ahead log is too long");
     const RunStart start = {cursor_.position.frame + 1, known_pages_, old_checksum_, old_salts_,
                             header_.order};
-    TRY_ASSIGN(ScannedRun old_run, scan_commits(scene_.log, start, frames_in_file));
+    TRY_ASSIGN(ScannedRun old_run, scan_commits(scene_.log, start, frames_in_file, weight_max_));
     CommitPlan plan;
     if (scene_.state.header.last_frame != 0) {
       TRY_ASSIGN(plan, plan_newest(from_first_frame(old_run.pages_after)));
@@ -175,6 +176,7 @@ class Planner {
   const KnownState& known_;
   const native::Cursor& cursor_;
   WalScene& scene_;
+  const std::size_t weight_max_;
   const sqlite::WalSalts old_salts_;
   const sqlite::WalChecksum old_checksum_;
   const std::uint32_t known_pages_;
@@ -183,8 +185,9 @@ class Planner {
 
 }  // namespace
 
-Result<CommitPlan> plan_commits(Continuity continuity, const KnownState& known, WalScene& scene) {
-  return Planner(known, scene).plan(continuity);
+Result<CommitPlan> plan_commits(Continuity continuity, const KnownState& known, WalScene& scene,
+                                std::size_t weight_max) {
+  return Planner(known, scene, weight_max).plan(continuity);
 }
 
 }  // namespace epochfs::engine

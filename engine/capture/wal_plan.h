@@ -33,6 +33,7 @@ struct CommitPlan {
 };
 
 // `continuity` is neither kUnchanged nor kUnknown.
-Result<CommitPlan> plan_commits(Continuity continuity, const KnownState& known, WalScene& scene);
+Result<CommitPlan> plan_commits(Continuity continuity, const KnownState& known, WalScene& scene,
+                                std::size_t weight_max);
 
 }  // namespace epochfs::engine

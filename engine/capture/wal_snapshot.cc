@@ -63,7 +63,8 @@ class WalSnapshot final : public Snapshot {
       return changed_pages(known, std::move(verdict.reason));
     TRY_ASSIGN(const WalLog log, log_to_keep(verdict.continuity == Continuity::kRestarted));
     WalScene scene = {log, &*database_, &*newest_, &*index_, state_, page_count_};
-    TRY_ASSIGN(CommitPlan plan, plan_commits(verdict.continuity, known, scene));
+    TRY_ASSIGN(CommitPlan plan,
+               plan_commits(verdict.continuity, known, scene, options_.frames_per_batch));
     if (!plan.refusal.empty()) return changed_pages(known, std::move(plan.refusal));
     return commits(std::move(plan), log);
   }
@@ -205,7 +206,9 @@ class WalSnapshot final : public Snapshot {
     for (const CommitRun& run : runs_) {
       const CommitSource source = {log, &*database_, run.generation, run.orphans};
       for (const CommitCut& cut : run.cuts)
-        changes->add([source, cut] { return make_commit_batch(source, cut); });
+        changes->add([source, cut, weight_max = options_.frames_per_batch] {
+          return make_commit_batch(source, cut, weight_max);
+        });
     }
     return changes;
   }
