@@ -275,7 +275,7 @@ TEST_F(LiveMountTest, RefusesEveryChangeAsReadOnly) {
 }
 
 TEST_F(LiveMountTest, RefusesEveryChangeEvenWhenRemountedForWriting) {
-  ASSERT_EQ(::geteuid(), 0U) << "this test remounts, which takes root";
+  if (::geteuid() != 0) GTEST_SKIP() << "remounting takes root";
   ASSERT_EQ(
       ::mount("none", mount_.path().c_str(), nullptr, MS_REMOUNT | MS_NOSUID | MS_NODEV, nullptr),
       0);
@@ -495,7 +495,7 @@ int run_as_nobody(const std::function<int()>& work) {
 }
 
 TEST_F(LiveMountTest, ServesOthersOnlyWhenTheyAreAllowed) {
-  ASSERT_EQ(::geteuid(), 0U) << "this test becomes somebody else, which takes root";
+  if (::geteuid() != 0) GTEST_SKIP() << "becoming somebody else takes root";
   const auto can_read = [](const LiveMount& mount) {
     const std::string path = mount.path("app/epochs/7/app.db");
     return run_as_nobody([&] {
