@@ -26,6 +26,7 @@ inline ByteView as_bytes(std::string_view text) noexcept {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
 inline std::string_view as_text(ByteView bytes) noexcept {
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): here and nowhere else
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 inline Bytes to_bytes(std::string_view text) {

@@ -81,9 +81,10 @@ Sha256Digest Sha256::of(ByteView bytes) {
 }
 
 void Crc32::update(ByteView bytes) noexcept {
-  const auto text = as_text(bytes);
-  value_ = static_cast<std::uint32_t>(
-      crc32_z(value_, reinterpret_cast<const unsigned char*>(text.data()), text.size()));
+  const auto* const data =
+      static_cast<const unsigned char*>(static_cast<const void*>(bytes.data()));
+  if (data == nullptr) return;  // crc32_z would start anew
+  value_ = static_cast<std::uint32_t>(crc32_z(value_, data, bytes.size()));
 }
 
 std::string random_identity() {

@@ -238,7 +238,7 @@ std::string absolute_path(const std::string& path) {
 
 }  // namespace
 
-std::shared_ptr<Storage> open_local_storage(std::string root) {
+std::shared_ptr<Storage> open_local_storage(const std::string& root) {
   return std::make_shared<LocalStorage>(absolute_path(root));
 }
 

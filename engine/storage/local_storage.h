@@ -22,6 +22,6 @@ namespace epochfs::engine {
 // `root` need not exist yet (every read is then kNotFound); the first write creates it (mode 0777 &
 // ~umask), parents included, and fsyncs the directories it created into. A relative `root` is taken
 // from the working directory of now, and stays there when the process moves on.
-std::shared_ptr<Storage> open_local_storage(std::string root);
+std::shared_ptr<Storage> open_local_storage(const std::string& root);
 
 }  // namespace epochfs::engine

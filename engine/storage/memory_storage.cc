@@ -128,7 +128,7 @@ class MemoryStorage final : public Storage {
   Result<Listing> list(std::string_view directory) const override {
     TRY(check_directory_name(directory));
     const std::lock_guard lock(state_->mutex);
-    if (state_->directories.count(directory) == 0)
+    if (!state_->directories.contains(directory))
       return Error::not_found(describe(directory) + ": no such directory");
     Listing listing;
     for (const std::string& path : state_->directories) {
@@ -174,7 +174,7 @@ class MemoryStorage final : public Storage {
     TRY(check_directory_name(directory));
     std::unique_lock lock(state_->mutex);
     make_directories(*state_, directory);
-    const auto is_free = [&] { return state_->locked.count(directory) == 0; };
+    const auto is_free = [&] { return !state_->locked.contains(directory); };
     if (wait) state_->lock_released.wait(lock, is_free);
     if (!is_free()) return Error::locked(describe(directory) + ": another writer is at work");
     state_->locked.emplace(directory);

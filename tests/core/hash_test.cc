@@ -97,6 +97,13 @@ TEST(Crc32Test, DoesNotDependOnThePieces) {
   EXPECT_EQ(sum.value(), 0xcbf43926U);
 }
 
+TEST(Crc32Test, IsNotChangedByNothing) {
+  Crc32 sum;
+  sum.update(as_bytes("123456789"));
+  sum.update(ByteView());
+  EXPECT_EQ(sum.value(), 0xcbf43926U);
+}
+
 // Computed with the xxHash library from the definition in hash.h; part of the format.
 TEST(StateHashTest, IsTheSumThatTheFormatDefines) {
   StateHash state;

@@ -70,7 +70,7 @@ class FaultyStorage::Plan {
     const std::lock_guard lock(mutex_);
     std::uint64_t sum = 0;
     for (const auto& [operation, count] : counts_)
-      if (operations.empty() || operations.count(operation) != 0) sum += count;
+      if (operations.empty() || operations.contains(operation)) sum += count;
     return sum;
   }
   std::uint64_t bytes_read() const {
@@ -88,8 +88,7 @@ class FaultyStorage::Plan {
     const std::lock_guard lock(mutex_);
     ++counts_[operation];
     if (!fault_) return std::nullopt;
-    if (!fault_->operations.empty() && fault_->operations.count(operation) == 0)
-      return std::nullopt;
+    if (!fault_->operations.empty() && !fault_->operations.contains(operation)) return std::nullopt;
     ++seen_by_fault_;
     const bool due =
         fault_->lasting ? seen_by_fault_ >= fault_->nth : seen_by_fault_ == fault_->nth;
