@@ -4,6 +4,7 @@
 
 #include "engine/capture/temporary.h"
 #include "engine/formats/sqlite/rollback_journal.h"
+#include "engine/storage/temporary_directory.h"
 
 namespace epochfs::engine {
 namespace {
@@ -57,8 +58,7 @@ Result<StillDatabase> recovered_copy(const std::string& path, const FileStamp& s
                                      const SideFiles& files, const SnapshotOptions& options) {
   const std::string name = "database";
   TRY_ASSIGN(const TemporaryDirectory directory,
-             TemporaryDirectory::create(options.temp_directory,
-                                        {name, name + "-journal", name + "-wal", name + "-shm"}));
+             TemporaryDirectory::create(options.temp_directory));
   const std::string copy = directory.file(name);
   {
     // Through SQLite's handle, see the lock rule in connection.h; nothing but bytes is read.

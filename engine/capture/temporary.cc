@@ -60,20 +60,6 @@ Result<Spool> Spool::create(const std::string& directory) {
 
 Result<void> Spool::append(ByteView bytes) { return write_all(descriptor_, bytes, directory_); }
 
-Result<TemporaryDirectory> TemporaryDirectory::create(const std::string& parent,
-                                                      std::vector<std::string> file_names) {
-  std::string path = parent + "/epochfs-XXXXXX";
-  if (::mkdtemp(path.data()) == nullptr)
-    return Error::from_errno(errno, fmt::format("cannot make a directory in {}", parent));
-  return TemporaryDirectory(std::move(path), std::move(file_names));
-}
-
-TemporaryDirectory::~TemporaryDirectory() {
-  if (path_.empty()) return;
-  for (const std::string& name : file_names_) ::unlink(file(name).c_str());
-  ::rmdir(path_.c_str());
-}
-
 Result<void> copy_bytes(ByteSource& source, std::uint64_t bytes, const std::string& path) {
   const UniqueFd out(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!out) return Error::from_errno(errno, path);

@@ -80,11 +80,11 @@ class Planner {
     const std::uint32_t frame = cursor_.position.frame;
     const std::uint32_t newest = scene_.state.header.last_frame;
     if (newest >= frame) return refuse("the restarted write-ahead log overwrote its old end");
-    TRY_ASSIGN(const bool there, cursor_frame_is_there());
-    if (!there) return refuse(kWentBack);
     TRY_ASSIGN(const std::uint32_t frames, scene_.log.frames_in_file());
     if (frames <= frame)
       return refuse("the write-ahead log was restarted, and its old end may have been cut off");
+    TRY_ASSIGN(const bool there, cursor_frame_is_there());
+    if (!there) return refuse(kWentBack);
     TRY_ASSIGN(const sqlite::WalFrameHeader follower, scene_.log.frame_header(frame + 1));
     if (follower.salts == old_salts_) return plan_with_leftovers(frames);
     if (!is_older(follower.salts))

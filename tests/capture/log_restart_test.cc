@@ -280,13 +280,10 @@ TEST_F(LogRestart, CapturesTransactionsWithoutChecksums) {
   // checksums. A reader sees them nevertheless.
   write(200);
   ASSERT_WORKS(replay_.back_up());
-  writer_.run("PRAGMA cache_size = 2; PRAGMA cache_spill = 1; BEGIN; SAVEPOINT outer");
-  writer_.run("UPDATE t SET body = hex(randomblob(400)) WHERE id <= 60");
-  writer_.run("SAVEPOINT s");
-  writer_.run("UPDATE t SET body = hex(randomblob(400)) WHERE id > 20");
-  writer_.run("UPDATE t SET body = hex(randomblob(401)) WHERE id > 60");
-  writer_.run("ROLLBACK TO s");
-  writer_.run("UPDATE t SET body = hex(randomblob(300)) WHERE id % 5 = 0; COMMIT");
+  writer_.run("PRAGMA cache_size = 5; BEGIN; SAVEPOINT s");
+  writer_.run("UPDATE t SET body = hex(randomblob(500))");
+  writer_.run("UPDATE t SET body = hex(randomblob(500)) WHERE id > 150");
+  writer_.run("ROLLBACK TO s; UPDATE t SET body = hex(randomblob(500)) WHERE id > 20; COMMIT");
   LiveDatabase reader(path_);
   const std::string wanted = reader.image();
   ASSERT_WORKS(replay_.back_up());

@@ -168,12 +168,12 @@ class Replay {
 
 #define ASSERT_WORKS(expression)                              \
   do {                                                        \
-    const auto assert_result = (expression);                  \
+    const auto& assert_result = (expression);                 \
     ASSERT_TRUE(assert_result) << assert_result.error().text; \
   } while (false)
 #define EXPECT_FAILS(expression, wanted)                                           \
   do {                                                                             \
-    const auto expect_result = (expression);                                       \
+    const auto& expect_result = (expression);                                      \
     if (expect_result) {                                                           \
       ADD_FAILURE() << "did not fail";                                             \
     } else {                                                                       \
