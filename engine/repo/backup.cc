@@ -16,7 +16,7 @@
 #include "engine/repo/operations.h"
 #include "engine/source/native_indexer.h"
 #include "engine/storage/local_storage.h"
-#include "engine/storage/output_file.h"
+#include "engine/storage/temporary_directory.h"
 #include "engine/view/native_view.h"
 
 namespace epochfs::engine {

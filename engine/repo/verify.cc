@@ -17,7 +17,7 @@
 #include "engine/segment/codec.h"
 #include "engine/segment/segment_reader.h"
 #include "engine/source/native_indexer.h"
-#include "engine/storage/output_file.h"
+#include "engine/storage/temporary_directory.h"
 
 namespace epochfs::engine {
 namespace {

@@ -7,7 +7,6 @@
 
 #include <array>
 #include <cerrno>
-#include <cstdlib>
 #include <filesystem>
 
 namespace epochfs::engine {
@@ -140,26 +139,6 @@ Result<void> remove_file(const std::string& path) {
 bool file_exists(const std::string& path) {
   struct stat status {};
   return ::lstat(path.c_str(), &status) == 0;
-}
-
-Result<TemporaryDirectory> TemporaryDirectory::create(const std::string& parent) {
-  std::string path = parent + "/epochfs-XXXXXX";
-  if (::mkdtemp(path.data()) == nullptr) return failed("create a directory below", parent);
-  return TemporaryDirectory(std::move(path));
-}
-
-TemporaryDirectory::TemporaryDirectory(TemporaryDirectory&& other) noexcept
-    : path_(std::exchange(other.path_, {})) {}
-
-TemporaryDirectory::~TemporaryDirectory() {
-  if (path_.empty()) return;
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
-
-std::string temporary_parent() {
-  const char* chosen = std::getenv("TMPDIR");
-  return chosen != nullptr && chosen[0] == '/' ? chosen : "/tmp";
 }
 
 }  // namespace epochfs::engine

@@ -46,22 +46,4 @@ Result<void> write_all(int descriptor, ByteView bytes);
 Result<void> remove_file(const std::string& path);
 [[nodiscard]] bool file_exists(const std::string& path);  // anything at all, dangling links too
 
-// A directory of our own that goes with the object, content included.
-class TemporaryDirectory {
- public:
-  // 0700, below `parent`.
-  static Result<TemporaryDirectory> create(const std::string& parent);
-  TemporaryDirectory(TemporaryDirectory&& other) noexcept;
-  TemporaryDirectory& operator=(TemporaryDirectory&&) = delete;
-  ~TemporaryDirectory();
-  [[nodiscard]] const std::string& path() const noexcept { return path_; }
-
- private:
-  explicit TemporaryDirectory(std::string path) : path_(std::move(path)) {}
-  std::string path_;
-};
-
-// $TMPDIR, or /tmp.
-std::string temporary_parent();
-
 }  // namespace epochfs::engine
