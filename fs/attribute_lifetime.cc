@@ -2,17 +2,18 @@
 
 namespace epochfs::fs {
 
-AttributeLifetime lifetime_of(NodeKind kind) noexcept {
+AttributeLifetime lifetime_of(NodeKind kind, const Attributes& attributes) noexcept {
   constexpr double kDay = 24 * 60 * 60;
   // The engine itself looks for new epochs no more often than that.
   constexpr double kMoment = 0.1;
   switch (kind) {
     case NodeKind::kEpoch:
     case NodeKind::kEpochUnpadded:
-    case NodeKind::kEpochFile:
     case NodeKind::kRecentLink:
     case NodeKind::kDayLink:
       return {kDay, kDay};  // an epoch never changes
+    case NodeKind::kEpochFile:
+      return {kDay, attributes.volatile_content ? 0 : kDay};
     case NodeKind::kEpochs:
     case NodeKind::kRecent:
     case NodeKind::kByTime:

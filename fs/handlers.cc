@@ -108,7 +108,7 @@ struct stat stat_of(const Filesystem& fs, const Node& node, const Attributes& at
 }
 
 fuse_entry_param entry_of(const Filesystem& fs, const Node& node, const Attributes& attributes) {
-  const AttributeLifetime lifetime = lifetime_of(node.kind);
+  const AttributeLifetime lifetime = lifetime_of(node.kind, attributes);
   fuse_entry_param entry{};
   entry.attr = stat_of(fs, node, attributes);
   entry.ino = entry.attr.st_ino;
@@ -161,7 +161,8 @@ void op_getattr(fuse_req_t raw, fuse_ino_t inode, fuse_file_info* /*info*/) {
   serve(raw, {Operation::kGetattr, inode}, [&](Filesystem& fs, Request& request) -> Result<void> {
     TRY_ASSIGN(const Node node, node_at(fs, inode));
     TRY_ASSIGN(const Attributes attributes, fs.tree.attributes(node));
-    request.attributes(stat_of(fs, node, attributes), lifetime_of(node.kind).attributes_seconds);
+    request.attributes(stat_of(fs, node, attributes),
+                       lifetime_of(node.kind, attributes).attributes_seconds);
     return {};
   });
 }

@@ -17,6 +17,7 @@ struct Attributes {
   NodeType type = NodeType::kFile;
   std::uint64_t size_bytes = 0;
   engine::UtcTime modified;
+  bool volatile_content = false;  // as FileEntry has it
 };
 
 struct ListedEntry {

@@ -35,7 +35,7 @@ class OpenEpochFile final : public OpenFile {
 
   engine::Result<engine::Pieces> read(std::uint64_t offset, std::size_t size) override;
   [[nodiscard]] std::optional<std::uint64_t> size_bytes() const noexcept override;
-  [[nodiscard]] bool never_changes() const noexcept override { return true; }
+  [[nodiscard]] bool never_changes() const noexcept override { return !opened_.volatile_content; }
 
  private:
   const OpenedFile opened_;

@@ -53,6 +53,10 @@ engine::Failure no_such_epoch(Epoch epoch) {
   return Error::no_such_epoch(fmt::format("no epoch {}", epoch.get()));
 }
 
+Attributes file_attributes(const engine::View& view, const engine::FileEntry& file) {
+  return {NodeType::kFile, file.size_bytes, view.info().facts.committed, file.volatile_content};
+}
+
 std::optional<CalendarUnit> unit_of(NodeKind kind) {
   if (kind == NodeKind::kYear) return CalendarUnit::kYear;
   if (kind == NodeKind::kMonth) return CalendarUnit::kMonth;
@@ -169,8 +173,7 @@ Result<std::optional<Found>> Tree::lookup_file(const Node& directory, std::strin
   Node node = Node::of(NodeKind::kEpochFile, directory.database, directory.epoch());
   node.file = static_cast<std::uint32_t>(file - files.begin());
   if (!inode_of(node)) return std::optional<Found>();
-  return std::optional(
-      Found{node, {NodeType::kFile, file->size_bytes, epoch_view->info().facts.committed}});
+  return std::optional(Found{node, file_attributes(*epoch_view, *file)});
 }
 
 // Any epoch's right name is found, listed or not: what a listing of recent/ showed a moment ago
@@ -245,8 +248,7 @@ Result<Attributes> Tree::attributes(const Node& node) const {
     case NodeKind::kEpochFile: {
       TRY_ASSIGN(const auto epoch_view, view(node));
       if (node.file >= epoch_view->files().size()) return Error::not_found("no such file");
-      return Attributes{NodeType::kFile, epoch_view->files()[node.file].size_bytes,
-                        epoch_view->info().facts.committed};
+      return file_attributes(*epoch_view, epoch_view->files()[node.file]);
     }
     case NodeKind::kYear:
     case NodeKind::kMonth:
@@ -383,9 +385,10 @@ Result<OpenedFile> Tree::open(const Node& epoch_file) const {
   if (epoch_file.file >= epoch_view->files().size()) return Error::not_found("no such file");
   const auto where = [&] { return describe(epoch_file); };
   TRY_ASSIGN(auto file, as_damage(with_context(epoch_view->open(epoch_file.file), where)));
-  const std::string& name = epoch_view->files()[epoch_file.file].name;
+  const engine::FileEntry& entry = epoch_view->files()[epoch_file.file];
   return OpenedFile{std::move(file),
-                    describe(parent_of(epoch_file)) + "/" + engine::printable(name)};
+                    describe(parent_of(epoch_file)) + "/" + engine::printable(entry.name),
+                    entry.volatile_content};
 }
 
 Result<std::shared_ptr<const engine::Timeline>> Tree::timeline(const Node& node) const {

@@ -25,6 +25,7 @@ struct Found {
 struct OpenedFile {
   std::shared_ptr<const engine::File> file;
   std::string path;  // from the mount point, for messages
+  bool volatile_content = false;
 };
 
 class Tree {

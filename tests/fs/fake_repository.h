@@ -172,15 +172,17 @@ class FakeFile final : public engine::File {
   const std::shared_ptr<FakeDamage> damage_;
 };
 
-// app.db, the two empty side files, epoch.json.
+// app.db, the two empty side files, and epoch.json, which gets longer when an epoch follows.
 class FakeView final : public engine::View {
  public:
-  FakeView(const engine::native::EpochFacts& facts, std::size_t piece_bytes,
+  FakeView(const engine::native::EpochFacts& facts, bool is_newest, std::size_t piece_bytes,
            std::shared_ptr<FakeDamage> damage)
       : piece_bytes_(piece_bytes), damage_(std::move(damage)) {
     info_.facts = facts;
-    files_ = {
-        {"app.db", facts.size_bytes}, {"app.db-wal", 0}, {"app.db-shm", 0}, {"epoch.json", 100}};
+    files_ = {{"app.db", facts.size_bytes},
+              {"app.db-wal", 0},
+              {"app.db-shm", 0},
+              {"epoch.json", is_newest ? 100U : 150U, true}};
   }
 
   const engine::EpochInfo& info() const noexcept override { return info_; }
@@ -218,7 +220,8 @@ class FakeDatabase final : public engine::Database {
     }
     TRY_ASSIGN(const auto facts, fake_timeline()->find(epoch));
     if (!facts) return engine::Error::no_such_epoch(fmt::format("no epoch {}", epoch.get()));
-    return std::make_shared<FakeView>(*facts, piece_bytes, damage);
+    return std::make_shared<FakeView>(*facts, fake_timeline()->newest() == epoch, piece_bytes,
+                                      damage);
   }
   engine::Result<std::shared_ptr<const engine::EpochImage>> image(engine::Epoch) override {
     return engine::Error::unsupported("a mount does not ask for that");

@@ -385,6 +385,15 @@ TEST_F(LiveMountTest, ShowsNewEpochsAtOnce) {
   EXPECT_EQ(files::read_symlink(mount_.path("other/latest")), "epochs/0000000001");
 }
 
+TEST_F(LiveMountTest, KeepsNothingOfAFileThatMayChange) {
+  const engine::UniqueFd held = open_to_read(epoch("7/epoch.json"));
+  EXPECT_EQ(pread_some(held.get(), 1000, 0), fake_bytes(7, 0, 100));
+  app_->append(fake_facts(8, utc("2027-01-01")));
+  EXPECT_EQ(files::file_size(epoch("7/epoch.json")), 150U);
+  EXPECT_EQ(read_whole(epoch("7/epoch.json")), fake_bytes(7, 0, 150));
+  EXPECT_EQ(pread_some(held.get(), 1000, 0), fake_bytes(7, 0, 100));
+}
+
 TEST_F(LiveMountTest, NeverLetsLatestAndListingsDisagree) {
   std::atomic<bool> done = false;
   std::thread writer([&] {
