@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "engine/capture/temporary.h"
+#include "engine/capture/spool.h"
 #include "engine/formats/sqlite/rollback_journal.h"
 #include "engine/storage/temporary_directory.h"
 

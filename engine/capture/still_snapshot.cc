@@ -8,7 +8,7 @@
 #include "engine/capture/page_diff.h"
 #include "engine/capture/planned_changes.h"
 #include "engine/capture/source_path.h"
-#include "engine/capture/temporary.h"
+#include "engine/capture/spool.h"
 #include "engine/core/time.h"
 #include "engine/formats/sqlite/database_header.h"
 

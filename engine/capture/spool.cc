@@ -1,4 +1,4 @@
-#include "engine/capture/temporary.h"
+#include "engine/capture/spool.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>

@@ -1,4 +1,4 @@
-// Temporary files that cannot be left behind, or at least not by an error.
+// Temporary files without a name: nothing is left behind, whatever happens.
 #pragma once
 
 #include <memory>
