@@ -5,8 +5,10 @@
   workload.py serve DATABASE [--percent 1]   reads commands from stdin, one a line:
       step N       commits small transactions until so many percent of the pages have changed;
                    all of them stay in the write-ahead log
-      checkpoint   moves the log into the database and empties it; until the next step the
-                   database's file alone is then all of it
+      checkpoint   moves the log into the database; until the next step the database's file alone
+                   is then all of it. The log itself goes on, as with an application that always
+                   has some reader.
+      restart      the same, and the log begins anew
     and answers each with one line on stdout. The connection stays open in between.
 
 The same arguments make the same bytes with the same versions of Python and SQLite. The content is
@@ -129,10 +131,11 @@ def create(path, mebibytes):
 
 
 class Application:
-    """A long-lived connection whose transactions stay in the log until checkpoint()."""
+    """A long-lived connection whose transactions stay in the log, and a reader beside it."""
 
     def __init__(self, path):
         self.log = path + "-wal"
+        self.reader = sqlite3.connect(path, isolation_level=None)
         self.database = sqlite3.connect(path, isolation_level=None)
         self.database.executescript(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA wal_autocheckpoint = 0")
@@ -169,7 +172,7 @@ class Application:
         content = Content(f"step {number}")
         pages = self.ask("PRAGMA page_count")
         wanted = max(1, int(pages * percent / 100))
-        changed, offset, transactions = set(), 0, 0
+        changed, offset, transactions = set(), self.log_end(), 0
         while len(changed) < wanted:
             self.database.execute("BEGIN")
             for _ in range(content.dice.randint(1, 4)):
@@ -179,9 +182,12 @@ class Application:
             offset = self.collect_changed(changed, offset)
         return f"step {number}: {transactions} transactions, {len(changed)} of {pages} pages"
 
+    def log_end(self):
+        return os.path.getsize(self.log) if os.path.exists(self.log) else 0
+
     def collect_changed(self, changed, offset):
         """Adds the pages of the frames from `offset` of the log on; returns where they end."""
-        end = os.path.getsize(self.log)
+        end = self.log_end()
         with open(self.log, "rb") as log:
             offset = max(offset, WAL_HEADER)
             while offset + FRAME_HEADER + PAGE_SIZE <= end:
@@ -191,10 +197,24 @@ class Application:
         return offset
 
     def checkpoint(self):
-        busy = self.ask("PRAGMA wal_checkpoint(TRUNCATE)")
-        if busy:
+        # A reader of what is still in the log keeps the log from starting anew.
+        self.stop_reading()
+        self.reader.execute("BEGIN")
+        self.reader.execute("SELECT max(id) FROM customer").fetchone()
+        busy, frames, moved = self.database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        if busy or frames != moved:
+            raise RuntimeError("somebody still reads what was there before: it cannot be moved")
+        return f"checkpoint: the log has {frames} frames"
+
+    def restart(self):
+        self.stop_reading()
+        if self.ask("PRAGMA wal_checkpoint(TRUNCATE)"):
             raise RuntimeError("somebody still reads the log: it cannot be emptied")
-        return "checkpoint: done"
+        return "restart: the log is empty"
+
+    def stop_reading(self):
+        if self.reader.in_transaction:
+            self.reader.execute("ROLLBACK")
 
 
 def serve(path, percent):
@@ -205,6 +225,8 @@ def serve(path, percent):
             answer = application.step(int(argument[0]), percent)
         elif command == "checkpoint":
             answer = application.checkpoint()
+        elif command == "restart":
+            answer = application.restart()
         else:
             raise ValueError(f"unknown command: {line!r}")
         print(answer, flush=True)

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <functional>
 
 #include "tests/mount/mounted_repository.h"
@@ -48,7 +49,8 @@ const std::vector<Attempt>& attempts() {
       {"symlink",
        [](Text directory, Text) { return ::symlink("target", (directory + "/new").c_str()); }},
       {"mkdir", [](Text directory, Text) { return ::mkdir((directory + "/new").c_str(), 0755); }},
-      {"rmdir", [](Text directory, Text) { return ::rmdir(directory.c_str()); }},
+      {"rmdir",
+       [](Text, Text file) { return ::rmdir(std::filesystem::path(file).parent_path().c_str()); }},
       {"mknod", [](Text directory,
                    Text) { return ::mknod((directory + "/new").c_str(), S_IFREG | 0644, 0); }},
       {"chmod", [](Text, Text file) { return ::chmod(file.c_str(), 0644); }},

@@ -67,7 +67,7 @@ void SqliteHistory::commit(std::size_t count) {
 }
 
 void SqliteHistory::checkpoint() {
-  if (ask("PRAGMA wal_checkpoint(TRUNCATE)") != 0) fail(database_.get(), "checkpoint: busy");
+  if (ask("PRAGMA wal_checkpoint(PASSIVE)") != 0) fail(database_.get(), "checkpoint: busy");
 }
 
 void SqliteHistory::run(const std::string& statements) {

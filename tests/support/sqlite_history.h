@@ -43,6 +43,7 @@ class SqliteHistory {
   ~SqliteHistory();
 
   void commit(std::size_t count = 1);
+  // Moves the log into the database, as SQLite does by itself; the next commit restarts the log.
   void checkpoint();
 
   // One for each transaction so far, in order.
