@@ -10,6 +10,7 @@
 #include "engine/capture/snapshot.h"
 #include "engine/core/text.h"
 #include "engine/core/time.h"
+#include "engine/formats/native/seal.h"
 #include "engine/repo/epoch_states.h"
 #include "engine/repo/image_walk.h"
 #include "engine/repo/native_writer.h"
@@ -375,7 +376,8 @@ Result<void> init_repository(const std::string& location) {
   if (listing && !(listing->directories.empty() && listing->objects.empty()))
     return Error::exists(fmt::format("{} is not empty and not a repository", storage->location()));
   const native::RepositoryInfo info{random_identity(), utc_now()};
-  auto written = storage->replace(file, as_bytes(native::encode_repository(info)), std::nullopt);
+  const std::string json = native::sealed(native::encode_repository(info));
+  auto written = storage->replace(file, as_bytes(json), std::nullopt);
   // Two first backups at once: whoever came first made it.
   if (!written && written.error().code == Code::kLocked && storage->stat(file)) return {};
   return written;

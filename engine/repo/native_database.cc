@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/core/text.h"
+#include "engine/formats/native/seal.h"
 #include "engine/source/native_indexer.h"
 #include "engine/view/native_view.h"
 
@@ -32,6 +33,7 @@ Result<StoredManifest> load_manifest(const Storage& storage, const std::string& 
   const std::string path = manifest_path(database);
   TRY_ASSIGN(Storage::Content content, storage.get(path, native::kManifestBytesMax));
   const auto where = [&] { return storage.describe(path); };
+  TRY(with_context(native::check_seal(content.bytes), where));
   TRY_ASSIGN(native::Manifest manifest, with_context(native::parse_manifest(content.bytes), where));
   if (manifest.database != database)
     return Error::corrupt(
@@ -41,7 +43,7 @@ Result<StoredManifest> load_manifest(const Storage& storage, const std::string& 
 
 std::optional<native::Cursor> load_cursor(const Storage& storage, const std::string& database) {
   const auto content = storage.get(cursor_path(database), native::kCursorBytesMax);
-  if (!content) return std::nullopt;
+  if (!content || !native::check_seal(content->bytes)) return std::nullopt;
   const auto cursor = native::parse_cursor(content->bytes);
   return cursor ? std::optional(*cursor) : std::nullopt;
 }

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "engine/core/time.h"
+#include "engine/formats/native/seal.h"
 
 namespace epochfs::engine {
 namespace {
@@ -106,7 +107,7 @@ Result<void> NativeWriter::commit(OpenSegment segment, const SegmentSummary& sum
   next.segments.push_back(std::move(entry));
   next.revision += 1;
   next.previous = version_ ? std::optional(sha256_) : std::nullopt;
-  const std::string json = native::encode_manifest(next);
+  const std::string json = native::sealed(native::encode_manifest(next));
   const std::string path = manifest_path(database_);
   TRY(parts_.storage->replace(path, as_bytes(json), version_));
   TRY_ASSIGN(const ObjectInfo info, parts_.storage->stat(path));
@@ -119,7 +120,8 @@ Result<void> NativeWriter::commit(OpenSegment segment, const SegmentSummary& sum
 Result<void> NativeWriter::save_cursor(const native::Cursor& cursor) {
   const std::string path = cursor_path(database_);
   const auto before = parts_.storage->stat(path);
-  return parts_.storage->replace(path, as_bytes(native::encode_cursor(cursor)),
+  const std::string json = native::sealed(native::encode_cursor(cursor));
+  return parts_.storage->replace(path, as_bytes(json),
                                  before ? std::optional(before->version) : std::nullopt);
 }
 

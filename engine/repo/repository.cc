@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "engine/core/text.h"
+#include "engine/formats/native/seal.h"
 #include "engine/repo/native_database.h"
 #include "engine/storage/local_storage.h"
 

@@ -180,7 +180,10 @@ class DatabaseVerifier {
 
   Result<void> check_records(const SegmentReader& reader, const native::SegmentEntry& entry) {
     TRY_ASSIGN(const PageSize page_size, PageSize::from(reader.footer().page_size));
-    TRY_ASSIGN(const EpochContext at, source_->context(row_.number, entry.end_epoch));
+    // The epoch before the segment rests on the same full as the segment; its own last one may have
+    // a full to itself.
+    TRY_ASSIGN(const EpochContext at,
+               source_->context(row_.number, Epoch(entry.start_epoch.get() - 1)));
     const auto decode = [&](Unit&& unit) -> Result<Unit> {
       Bytes stored(unit.stored_bytes);
       TRY(reader.blob().read(unit.offset, stored));
@@ -231,7 +234,9 @@ class DatabaseVerifier {
                    ? states_of_full(reader)
                    : states_of_incremental(reader, entry, page_size, sizes));
     for (std::size_t i = 0; i < facts.size(); ++i) {
-      ++report_.epochs;
+      // A full may repeat the epoch that the incremental before it ended with.
+      if (facts[i].epoch > newest_counted_) ++report_.epochs;
+      newest_counted_ = std::max(newest_counted_, facts[i].epoch);
       if (states[i] != facts[i].state)
         add_damage(entry.filename,
                    fmt::format("epoch {} adds up to state {}, but is listed with {}",
@@ -279,10 +284,12 @@ class DatabaseVerifier {
     return entry.kind == native::SegmentKind::kFull ? entry.end_epoch : entry.start_epoch;
   }
 
-  // The last epoch that has this segment's full below it.
+  // The last epoch that rests on the same full as this segment, or on this full.
   Epoch last_under(const native::SegmentEntry& entry) const {
+    const bool is_full = entry.kind == native::SegmentKind::kFull;
+    const Epoch from = is_full ? entry.end_epoch : Epoch(entry.start_epoch.get() - 1);
     const auto reader = parts_.index->read();
-    const auto next = reader ? reader->next_base(row_.number, entry.end_epoch)
+    const auto next = reader ? reader->next_base(row_.number, from)
                              : Result<std::optional<Epoch>>(std::optional<Epoch>());
     return next && *next ? Epoch((*next)->get() - 1) : std::max(row_.newest, entry.end_epoch);
   }
@@ -310,6 +317,7 @@ class DatabaseVerifier {
   DatabaseRow row_;
   std::unique_ptr<NativeSource> source_;
   std::set<std::string> unusable_;
+  Epoch newest_counted_;
   std::uint64_t done_bytes_ = 0;
   std::uint64_t total_bytes_ = 0;
 };

@@ -22,7 +22,6 @@ class DamageTest : public RepositoryTest {
     back_up(path("app.db"));
     history.commit(3);
     back_up(path("app.db"));
-    history.checkpoint();
     history.commit(2);
     back_up(path("app.db"));
     back_up(path("app.db"), true);

@@ -81,19 +81,29 @@ TEST_F(NativeRepositoryTest, GivesEveryTransactionOfALiveDatabaseBack) {
     history.commit(5);
     const BackupReport report = back_up(path("app.db"));
     EXPECT_EQ(report.epochs_added, 5U) << report.reason;
-    if (round == 1) history.checkpoint();
-    if (round == 2) {
-      const BackupReport again = back_up(path("app.db"), true);
-      EXPECT_EQ(again.epochs_added, 0U);
-      EXPECT_TRUE(again.wrote_full);
-    }
+    if (round != 2) continue;
+    const BackupReport again = back_up(path("app.db"), true);
+    EXPECT_EQ(again.epochs_added, 0U);
+    EXPECT_TRUE(again.wrote_full);
   }
   const auto database = open_database();
-  const auto timeline = database->timeline();
-  ASSERT_TRUE(timeline);
-  EXPECT_EQ((*timeline)->epoch_count(), history.moments().size());
+  EXPECT_EQ((*database->timeline())->epoch_count(), history.moments().size());
   for (const auto& moment : history.moments()) expect_epoch(*database, moment.step, moment.image);
   expect_sound(history.moments().size());
+}
+
+TEST_F(NativeRepositoryTest, FoldsTransactionsIntoOneEpochWhenTheLogWasCutOff) {
+  test::SqliteHistory history(path("app.db"), 200, {});
+  back_up(path("app.db"));
+  history.checkpoint();
+  history.commit(5);
+  const BackupReport report = back_up(path("app.db"));
+  EXPECT_EQ(report.epochs_added, 1U);
+  EXPECT_FALSE(report.reason.empty());
+  const auto database = open_database();
+  EXPECT_EQ((*(*database->timeline())->find(Epoch(2)))->how, native::Captured::kPageDiff);
+  expect_epoch(*database, 2, history.moments().back().image);
+  expect_sound(2);
 }
 
 TEST_F(NativeRepositoryTest, SaysThatNothingChangedAndMakesNoEpoch) {
@@ -189,16 +199,18 @@ TEST_F(NativeRepositoryTest, GoesOnWithoutAHumanAfterItsNewestSegmentWasLost) {
 }
 
 TEST_F(NativeRepositoryTest, TakesANewFullWhenTheChainHasGrownTooDear) {
-  FileHistory file(path("notes.bin"), 1, 3'000'000);
-  back_up(path("notes.bin"));
-  bool due = false;
-  std::vector<std::string> images = {file.content()};
-  for (int i = 0; i < 30 && !due; ++i) {
-    for (int k = 0; k < 40; ++k) file.change();
-    images.push_back(file.content());
-    due = back_up(path("notes.bin")).wrote_full;
+  std::mt19937_64 random(1);
+  std::vector<std::string> images;
+  std::vector<bool> fulls;
+  for (int i = 0; i < 6; ++i) {
+    std::string noise(2'000'000, '\0');
+    for (char& c : noise) c = static_cast<char>(random());
+    write_file(path("notes.bin"), noise);
+    images.push_back(std::move(noise));
+    fulls.push_back(back_up(path("notes.bin")).wrote_full);
   }
-  EXPECT_TRUE(due);
+  // Every incremental costs as much as the full: the third is more than twice.
+  EXPECT_EQ(fulls, (std::vector<bool>{true, false, false, true, false, false}));
   const auto database = open_database();
   for (std::size_t i = 0; i < images.size(); ++i) expect_epoch(*database, i + 1, images[i]);
   expect_sound(images.size());
