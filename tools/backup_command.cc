@@ -66,8 +66,8 @@ std::string as_json(const BackupReport& report, bool dry_run) {
 std::string epochs_text(const BackupReport& report) {
   if (!report.first_new || !report.newest) return "no new epoch";
   if (*report.first_new == *report.newest)
-    return fmt::format("1 new epoch, {}", report.newest->get());
-  return fmt::format("{} new epochs, {} to {}", report.epochs_added, report.first_new->get(),
+    return fmt::format("1 new epoch ({})", report.newest->get());
+  return fmt::format("{} new epochs ({} to {})", report.epochs_added, report.first_new->get(),
                      report.newest->get());
 }
 
@@ -109,6 +109,7 @@ Outcome<ExitCode> run_backup(const BackupWords& words, const Context& context) {
     if (!engine) return refuse_engine(words.engine);
     options.engine = *engine;
   }
+  context.detail(fmt::format("backup of {} into {}", options.database_path, options.location));
   TRY_ASSIGN(const BackupReport report, [&] {
     ProgressBar bar(context, "backup");
     options.progress = bar.progress();

@@ -26,6 +26,9 @@ class HelpFormatter : public CLI::Formatter {
     label("Positionals", "Arguments");
     label("OPTIONS", "options");
   }
+  std::string make_description(const CLI::App* app) const override {
+    return app->get_description() + "\n\n";
+  }
   std::string make_option_opts(const CLI::Option* option) const override {
     if (option->get_positional() || option->get_type_size() == 0) return {};
     return " " + option->get_type_name();
@@ -119,21 +122,18 @@ std::string default_hint(Code code, const std::string& command) {
 }
 
 void add_common_options(CLI::App& app, Context& context) {
-  const char* const group = "Common options";
-  app.get_help_ptr()->group(group);
   app.add_option("--cache-dir", context.cache_directory,
                  "where index and caches live (default: $EPOCHFS_CACHE_DIR, then ~/.cache/epochfs)")
-      ->type_name("DIR")
-      ->group(group);
-  app.add_flag("-q,--quiet", context.quiet, "no progress, no notes: answers and errors only")
-      ->group(group);
-  app.add_flag("-v,--verbose", context.verbose, "more for people, on stderr")->group(group);
+      ->type_name("DIR");
+  app.add_flag("-q,--quiet", context.quiet, "no progress, no notes: answers and errors only");
+  app.add_flag("-v,--verbose", context.verbose, "more for people, on stderr");
+  app.set_help_flag("-h,--help", "this text");
 }
 
 Outcome<ExitCode> run_command(const Command& command, std::vector<std::string> arguments) {
   CLI::App app(command.summary, fmt::format("epochfs {}", command.name));
   app.formatter(std::make_shared<HelpFormatter>());
-  app.set_help_flag("-h,--help", "this text");
+  app.set_help_flag();  // comes last, with what all commands have in common
   Context context;
   const Action action = command.declare(app);
   add_common_options(app, context);

@@ -32,10 +32,11 @@ engine::JsonObject epoch_json(const EpochFacts& facts) {
 
 std::string epoch_line(const EpochFacts& facts) {
   constexpr std::size_t kHashDigitsShown = 12;
-  return fmt::format("{:>10}  {}  {:>10}  {:>8} pages  {:<9}  {}", facts.epoch.get(),
+  return fmt::format("{:>10}  {}  {:>10}  {:>8} {:<5}  {:<9}  {}", facts.epoch.get(),
                      engine::format_utc_millis(facts.committed),
                      engine::human_bytes(facts.size_bytes), facts.pages_changed,
-                     captured_name(facts.how), facts.state.hex().substr(0, kHashDigitsShown));
+                     facts.pages_changed == 1 ? "page" : "pages", captured_name(facts.how),
+                     facts.state.hex().substr(0, kHashDigitsShown));
 }
 
 }  // namespace epochfs::tools

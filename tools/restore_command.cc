@@ -57,7 +57,7 @@ std::string as_json(const RestoreReport& report, const engine::native::EpochFact
 
 std::string as_line(const RestoreReport& report, const engine::native::EpochFacts& facts,
                     const std::string& output) {
-  return fmt::format("epoch {} of {} in {}: {}, {:.2f} s", report.epoch.get(),
+  return fmt::format("restored epoch {} of {} to {}: {}, {:.2f} s", report.epoch.get(),
                      engine::format_utc_millis(facts.committed), engine::printable(output),
                      engine::human_bytes(report.size_bytes), report.seconds);
 }

@@ -12,7 +12,7 @@ TEST_F(FirstBackupTest, MakesTheRepositoryAndEndsWithTheEpoch) {
   const SqliteHistory history(path("app.db"), 10);
   const ProcessResult result = epochfs({"backup", path("app.db"), path("repository")});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_TRUE(result.out.starts_with("full backup of app: 1 new epoch, 1")) << result.out;
+  EXPECT_TRUE(result.out.starts_with("full backup of app: 1 new epoch (1), ")) << result.out;
   EXPECT_TRUE(result.out.ends_with("\nepoch 1\n")) << result.out;
   EXPECT_EQ(result.err, "");
 }
@@ -70,7 +70,7 @@ TEST_F(BackupTest, MakesEveryTransactionAnEpoch) {
   history_.commit(2);
   const ProcessResult result = epochfs({"backup", database_, repository_});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_TRUE(result.out.starts_with("incremental backup of app: 2 new epochs, 9 to 10"))
+  EXPECT_TRUE(result.out.starts_with("incremental backup of app: 2 new epochs (9 to 10), "))
       << result.out;
   EXPECT_EQ(lines_of(result.out).back(), "epoch 10");
 }

@@ -12,7 +12,8 @@ TEST_F(RestoreTest, WritesEveryEpochByteForByte) {
     const std::string out = path("out-" + std::to_string(epoch));
     const ProcessResult result = epochfs({"restore", at(std::to_string(epoch)), out});
     EXPECT_EQ(result.exit_code, 0) << result.err;
-    EXPECT_TRUE(result.out.starts_with("epoch " + std::to_string(epoch) + " of ")) << result.out;
+    EXPECT_TRUE(result.out.starts_with("restored epoch " + std::to_string(epoch) + " of "))
+        << result.out;
     EXPECT_TRUE(content_of(out) == image(epoch)) << "epoch " << epoch;
   }
 }
