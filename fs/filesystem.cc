@@ -87,7 +87,7 @@ Filesystem::Filesystem(std::shared_ptr<engine::Repository> repository, std::stri
       databases(std::move(repository)),
       tree(databases, top, mounted) {}
 
-Result<std::unique_ptr<OpenFile>> Filesystem::open(const Node& file) {
+Result<std::unique_ptr<OpenFile>> Filesystem::open(const Node& file) const {
   if (file.kind == NodeKind::kStatus) return std::make_unique<OpenText>(status());
   if (file.kind == NodeKind::kEpochLines) {
     TRY_ASSIGN(auto timeline, tree.timeline(file));

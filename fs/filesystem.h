@@ -19,7 +19,7 @@ struct Filesystem {
              const Node& top);
 
   // A file of an epoch, or one of those in .epochfs/.
-  engine::Result<std::unique_ptr<OpenFile>> open(const Node& file);
+  engine::Result<std::unique_ptr<OpenFile>> open(const Node& file) const;
   // What .epochfs/status.json says now.
   [[nodiscard]] std::string status() const;
 

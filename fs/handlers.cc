@@ -345,7 +345,7 @@ void read_directory(fuse_req_t raw, fuse_ino_t inode, std::size_t size, off_t of
                     fuse_file_info* info, bool with_attributes) {
   serve(raw, {Operation::kReaddir, inode}, [&](Filesystem& fs, Request& request) -> Result<void> {
     DirectoryReply reply(fs, raw, size, with_attributes);
-    const Result<void> filled = reply.fill(directory_of(info), static_cast<std::uint64_t>(offset));
+    Result<void> filled = reply.fill(directory_of(info), static_cast<std::uint64_t>(offset));
     // What was gathered before a failure is handed out; the failure comes with the next request.
     if (!filled && reply.bytes().empty()) return filled;
     request.bytes(reply.bytes());

@@ -67,17 +67,17 @@ Result<void> check_apart(const std::string& mountpoint, const std::string& direc
                          const std::string& what) {
   if (directory.empty() || directory.find("://") != std::string::npos) return {};
   std::error_code failure;
-  const files::path other = without_trailing_slash(files::weakly_canonical(directory, failure));
+  const files::path place = without_trailing_slash(files::weakly_canonical(directory, failure));
   if (failure) return {};  // whoever opens it says why it cannot be looked at
   const files::path here(mountpoint);
-  const std::string_view relation = here == other           ? "is"
-                                    : contains(other, here) ? "lies in"
-                                    : contains(here, other) ? "lies above"
+  const std::string_view relation = here == place           ? "is"
+                                    : contains(place, here) ? "lies in"
+                                    : contains(here, place) ? "lies above"
                                                             : "";
   if (relation.empty()) return {};
   return Error::invalid(fmt::format("mount point {} {} the {} {}; choose a directory elsewhere",
                                     engine::printable(mountpoint), relation, what,
-                                    engine::printable(other.string())));
+                                    engine::printable(place.string())));
 }
 
 }  // namespace epochfs::fs

@@ -52,7 +52,7 @@ Result<void> serve_here(const MountOptions& options, const std::string& database
   TRY(ready());
   spdlog::info("serving {} on {}", engine::printable(options.source),
                engine::printable(options.mountpoint));
-  const Result<void> served = session->serve(signals);
+  Result<void> served = session->serve(signals);
   if (!served) spdlog::error("{}", engine::printable(served.error().text));
   spdlog::info("{} is not served any more", engine::printable(options.mountpoint));
   return served;
@@ -69,15 +69,16 @@ Result<void> wait_for_answer(const std::string& mountpoint) {
 
 }  // namespace
 
-Result<void> serve_repository(const MountOptions& given, const std::string& database,
+Result<void> serve_repository(const MountOptions& options, const std::string& database,
                               const OpenRepository& open) {
   log_to_stderr();
-  TRY_ASSIGN(const MountOptions options, with_absolute_paths(given));
-  if (options.foreground) return serve_here(options, database, open, [] { return Result<void>(); });
+  TRY_ASSIGN(const MountOptions resolved, with_absolute_paths(options));
+  if (resolved.foreground)
+    return serve_here(resolved, database, open, [] { return Result<void>(); });
   TRY(run_in_background([&](Readiness& readiness) {
-    return serve_here(options, database, open, [&] { return readiness.announce(); });
+    return serve_here(resolved, database, open, [&] { return readiness.announce(); });
   }));
-  return wait_for_answer(options.mountpoint);
+  return wait_for_answer(resolved.mountpoint);
 }
 
 }  // namespace epochfs::fs
