@@ -1,5 +1,5 @@
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <exception>
@@ -10,6 +10,8 @@
 #include "tools/mount_helper.h"
 
 namespace {
+
+namespace tools = epochfs::tools;
 
 // A program started with stdout closed would write its answer into the first file that it opens.
 // What takes the place cannot be written to, so the answer fails as it should.
@@ -22,10 +24,10 @@ void occupy_standard_descriptors() {
 }
 
 int run(const std::vector<std::string>& words) {
-  using namespace epochfs::tools;
   const std::vector<std::string> arguments(words.begin() + (words.empty() ? 0 : 1), words.end());
-  if (!words.empty() && is_mount_helper(words.front())) return run_mount_helper(arguments);
-  return static_cast<int>(run_command_line(arguments));
+  if (!words.empty() && tools::is_mount_helper(words.front()))
+    return tools::run_mount_helper(arguments);
+  return static_cast<int>(tools::run_command_line(arguments));
 }
 
 }  // namespace
@@ -37,8 +39,7 @@ int main(int argc, char** argv) {
   try {
     return run({argv, argv + argc});
   } catch (const std::exception& error) {
-    epochfs::tools::tell_failure(
-        epochfs::engine::Error{epochfs::engine::Code::kIo, error.what(), 0}, "");
-    return static_cast<int>(epochfs::tools::ExitCode::kFailed);
+    tools::tell_failure(epochfs::engine::Error{epochfs::engine::Code::kIo, error.what(), 0}, "");
+    return static_cast<int>(tools::ExitCode::kFailed);
   }
 }

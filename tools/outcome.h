@@ -13,6 +13,7 @@ struct Complaint {
   std::string hint;  // for the "try:" line; empty: what goes with the error's code
 
   // Implicit, so that TRY passes on failures of the engine as they are.
+  // NOLINTNEXTLINE(google-explicit-constructor)
   Complaint(engine::Error cause) : error(std::move(cause)) {}
   Complaint(engine::Error cause, std::string what_to_do)
       : error(std::move(cause)), hint(std::move(what_to_do)) {}
