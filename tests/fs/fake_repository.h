@@ -133,10 +133,28 @@ class FakeTimeline final : public engine::Timeline {
 };
 
 // What a test can make go wrong while the mount runs.
-struct FakeDamage {
-  std::mutex mutex;
-  std::set<std::uint64_t> bad_pages;  // of 4096 bytes, in every file of every epoch
-  bool views_missing = false;         // the storage says that it lost what a view needs
+class FakeDamage {
+ public:
+  static constexpr std::uint64_t kPageBytes = 4096;
+
+  // In every file of every epoch, counted from 0.
+  void set_bad_pages(std::set<std::uint64_t> pages) {
+    const std::scoped_lock lock(mutex_);
+    bad_pages_ = std::move(pages);
+  }
+  std::optional<std::uint64_t> bad_page_in(engine::ByteRange range) {
+    const std::scoped_lock lock(mutex_);
+    const auto bad = bad_pages_.lower_bound(range.begin / kPageBytes);
+    if (bad == bad_pages_.end() || *bad * kPageBytes >= range.begin + range.size)
+      return std::nullopt;
+    return *bad;
+  }
+
+  std::atomic<bool> views_missing = false;  // the storage says that it lost what a view needs
+
+ private:
+  std::mutex mutex_;
+  std::set<std::uint64_t> bad_pages_;
 };
 
 class FakeFile final : public engine::File {
@@ -148,14 +166,9 @@ class FakeFile final : public engine::File {
   std::uint64_t size_bytes() const noexcept override { return size_bytes_; }
   void prefetch(engine::ByteRange /*range*/) const override {}
   engine::Result<engine::Pieces> read(engine::ByteRange range) const override {
-    constexpr std::uint64_t kPage = 4096;
-    {
-      const std::scoped_lock lock(damage_->mutex);
-      const auto bad = damage_->bad_pages.lower_bound(range.begin / kPage);
-      if (bad != damage_->bad_pages.end() && *bad * kPage < range.begin + range.size)
-        return engine::Error::corrupt(
-            fmt::format("hash differs: segment incr-1-2.seg: page {}", *bad + 1));
-    }
+    if (const auto bad = damage_->bad_page_in(range))
+      return engine::Error::corrupt(
+          fmt::format("hash differs: segment incr-1-2.seg: page {}", *bad + 1));
     engine::Pieces pieces;
     for (std::uint64_t at = range.begin; at < range.begin + range.size; at += piece_bytes_) {
       const std::size_t size = std::min<std::uint64_t>(piece_bytes_, range.begin + range.size - at);
@@ -214,14 +227,11 @@ class FakeDatabase final : public engine::Database {
   }
   engine::Result<std::shared_ptr<const engine::View>> view(engine::Epoch epoch) override {
     ++views;
-    {
-      const std::scoped_lock lock(damage->mutex);
-      if (damage->views_missing) return engine::Error::not_found("full-1.db.zst: no such object");
-    }
+    if (damage->views_missing) return engine::Error::not_found("full-1.db.zst: no such object");
     TRY_ASSIGN(const auto facts, fake_timeline()->find(epoch));
     if (!facts) return engine::Error::no_such_epoch(fmt::format("no epoch {}", epoch.get()));
-    return std::make_shared<FakeView>(*facts, fake_timeline()->newest() == epoch, piece_bytes,
-                                      damage);
+    return std::make_shared<FakeView>(*facts, fake_timeline()->newest() == epoch,
+                                      piece_bytes.load(), damage);
   }
   engine::Result<std::shared_ptr<const engine::EpochImage>> image(engine::Epoch) override {
     return engine::Error::unsupported("a mount does not ask for that");
@@ -244,7 +254,7 @@ class FakeDatabase final : public engine::Database {
   }
 
   std::atomic<std::size_t> views = 0;
-  std::size_t piece_bytes = 4096;
+  std::atomic<std::size_t> piece_bytes = 4096;
   const std::shared_ptr<FakeDamage> damage = std::make_shared<FakeDamage>();
 
  private:
@@ -258,6 +268,7 @@ class FakeRepository final : public engine::Repository {
  public:
   std::shared_ptr<FakeDatabase> add(const std::string& name,
                                     std::vector<engine::native::EpochFacts> epochs) {
+    const std::scoped_lock lock(mutex_);
     return databases_[name] = std::make_shared<FakeDatabase>(name, std::move(epochs));
   }
 
@@ -265,11 +276,13 @@ class FakeRepository final : public engine::Repository {
   const std::string& id() const noexcept override { return id_; }
   const std::string& cache_directory() const noexcept override { return cache_directory_text; }
   engine::Result<std::vector<std::string>> databases() override {
+    const std::scoped_lock lock(mutex_);
     std::vector<std::string> names;
     for (const auto& entry : databases_) names.push_back(entry.first);
     return names;
   }
   engine::Result<std::shared_ptr<engine::Database>> database(const std::string& name) override {
+    const std::scoped_lock lock(mutex_);
     const auto found = databases_.find(name);
     if (found == databases_.end()) return engine::Error::not_found("no database " + name);
     return found->second;
@@ -280,6 +293,7 @@ class FakeRepository final : public engine::Repository {
   std::string cache_directory_text = "/nonexistent/epochfs-fake-cache";
 
  private:
+  std::mutex mutex_;
   const std::string id_ = "0123456789abcdef0123456789abcdef";
   std::map<std::string, std::shared_ptr<FakeDatabase>> databases_;
 };

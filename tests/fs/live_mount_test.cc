@@ -2,7 +2,7 @@
 #include "tests/fs/live_mount.h"
 
 #include <dirent.h>
-#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/sinks/ringbuffer_sink.h>
 #include <spdlog/spdlog.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -14,7 +14,6 @@
 #include <atomic>
 #include <functional>
 #include <random>
-#include <sstream>
 
 namespace epochfs::testing {
 namespace {
@@ -24,10 +23,32 @@ using Names = std::vector<std::string>;
 
 constexpr std::uint64_t kFileBytes = 300'000;
 
+// Collects the log while it lives.
+class LogCapture {
+ public:
+  LogCapture() : before_(spdlog::default_logger()) {
+    auto logger = std::make_shared<spdlog::logger>("capture", lines_);
+    logger->set_pattern("%v");
+    spdlog::set_default_logger(std::move(logger));
+  }
+  LogCapture(const LogCapture&) = delete;
+  LogCapture& operator=(const LogCapture&) = delete;
+  ~LogCapture() { spdlog::set_default_logger(before_); }
+
+  [[nodiscard]] Names lines() const { return lines_->last_formatted(); }
+
+ private:
+  static constexpr std::size_t kLinesMax = 100;
+  const std::shared_ptr<spdlog::sinks::ringbuffer_sink_mt> lines_ =
+      std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(kLinesMax);
+  const std::shared_ptr<spdlog::logger> before_;
+};
+
 class LiveMountTest : public ::testing::Test {
  protected:
   std::string epoch(const std::string& below) const { return mount_.path("app/epochs/" + below); }
 
+  const LogCapture log_;  // outlives the threads that write to it
   const std::shared_ptr<FakeRepository> repository_ = std::make_shared<FakeRepository>();
   const std::shared_ptr<FakeDatabase> app_ = repository_->add(
       "app", {fake_facts(3, utc("2025-12-31T23:59:59")), fake_facts(4, utc("2026-11-20")),
@@ -290,31 +311,10 @@ TEST_F(LiveMountTest, RefusesEveryChangeEvenWhenRemountedForWriting) {
   EXPECT_EQ(read_whole(epoch("7/app.db")), fake_bytes(7, 0, kFileBytes));
 }
 
-// Collects the log while it lives.
-class LogCapture {
- public:
-  LogCapture() : before_(spdlog::default_logger()) {
-    auto sink = std::make_shared<spdlog::sinks::ostream_sink_mt>(text_);
-    auto logger = std::make_shared<spdlog::logger>("capture", sink);
-    logger->set_pattern("%v");
-    spdlog::set_default_logger(std::move(logger));
-  }
-  LogCapture(const LogCapture&) = delete;
-  LogCapture& operator=(const LogCapture&) = delete;
-  ~LogCapture() { spdlog::set_default_logger(before_); }
-
-  [[nodiscard]] std::string text() const { return text_.str(); }
-
- private:
-  std::ostringstream text_;
-  std::shared_ptr<spdlog::logger> before_;
-};
-
 TEST_F(LiveMountTest, FailsForADamagedPageAndServesTheOthers) {
   constexpr std::uint64_t kPage = 4096;
   constexpr std::uint64_t kBad = 20;
-  const LogCapture log;
-  app_->damage->bad_pages = {kBad};
+  app_->damage->set_bad_pages({kBad});
   const engine::UniqueFd file = open_to_read(epoch("4/app.db"));
   for (std::uint64_t page = 0; page * kPage < kFileBytes; ++page) {
     errno = 0;
@@ -327,35 +327,25 @@ TEST_F(LiveMountTest, FailsForADamagedPageAndServesTheOthers) {
       EXPECT_EQ(bytes, fake_bytes(4, page * kPage, size)) << "page " << page;
     }
   }
-  EXPECT_EQ(log.text(),
-            "read: app/epochs/0000000004/app.db: hash differs: segment incr-1-2.seg: page 21\n");
+  const Names want = {
+      "read: app/epochs/0000000004/app.db: hash differs: segment incr-1-2.seg: page 21\n"};
+  EXPECT_EQ(log_.lines(), want);
 }
 
 TEST_F(LiveMountTest, ServesADamagedPageOnceItIsWholeAgain) {
-  const LogCapture log;
-  app_->damage->bad_pages = {20};
+  app_->damage->set_bad_pages({20});
   const engine::UniqueFd file = open_to_read(epoch("4/app.db"));
   EXPECT_FALSE(pread_some(file.get(), 4096, 20 * 4096));
-  {
-    const std::scoped_lock lock(app_->damage->mutex);
-    app_->damage->bad_pages.clear();
-  }
+  app_->damage->set_bad_pages({});
   EXPECT_EQ(pread_some(file.get(), 4096, 20 * 4096), fake_bytes(4, 20 * 4096, 4096));
 }
 
 TEST_F(LiveMountTest, DoesNotTakeAFailureForAnAbsentFile) {
-  const LogCapture log;
-  {
-    const std::scoped_lock lock(app_->damage->mutex);
-    app_->damage->views_missing = true;
-  }
+  app_->damage->views_missing = true;
   struct stat status {};
   EXPECT_EQ(::stat(epoch("4/app.db").c_str(), &status), -1);
   EXPECT_EQ(errno, EIO);
-  {
-    const std::scoped_lock lock(app_->damage->mutex);
-    app_->damage->views_missing = false;
-  }
+  app_->damage->views_missing = false;
   EXPECT_EQ(::stat(epoch("4/app.db").c_str(), &status), 0);
 }
 
