@@ -23,7 +23,7 @@ struct CommitCut {
   std::uint64_t weight = 0;  // frames, and pages that grew without one
 };
 
-// A page that a transaction added to the database without writing it: a free page.
+// A page that a transaction added to the database without writing it.
 struct Orphan {
   PageNo page;
   std::uint32_t commit_frame = 0;

@@ -1,7 +1,8 @@
 // What stood in the pages that a transaction added without writing them.
 //
-// SQLite does not write a page that is free when the transaction commits. A reader then finds an
-// older frame of that page, or whatever the database file holds there, or nothing. These bytes mean
+// The page of the locks is always one. SQLite 3.40.1 writes all others that a transaction adds,
+// also those that are free when it ends, but the format does not ask for that. A reader finds an
+// older frame of such a page, or what the database file holds there, or nothing. These bytes mean
 // nothing to SQLite, but they are in every copy of the database, so an epoch has them right or is
 // not offered as a transaction.
 #pragma once

@@ -11,8 +11,8 @@ namespace {
 CommitPlan refuse(std::string why) { return {{}, std::move(why)}; }
 
 constexpr const char* kWentBack = "the database went back to an earlier state";
-constexpr const char* kFreePages =
-    "a checkpoint hid what readers saw in pages that were free when their transaction ended";
+constexpr const char* kHiddenPages =
+    "a checkpoint hid what readers saw in pages that were added without being written";
 
 class Planner {
  public:
@@ -61,13 +61,14 @@ class Planner {
     if (run.last_frame != newest.last_frame || run.checksum_after != newest.checksum ||
         run.pages_after != newest.database_pages)
       return refuse("the write-ahead log holds transactions that its checksums do not cover");
-    if (run.too_many_orphans) return refuse("a transaction left too many free pages unwritten");
+    if (run.too_many_orphans)
+      return refuse("a transaction added too many pages without writing them");
     TRY_ASSIGN(auto orphans, find_orphans(run.orphans, scene_.log, scene_.state, *scene_.database));
     if (!run.orphans.empty()) {
       TRY_ASSIGN(const WalIndexState now, scene_.index->read());
-      if (now.backfilled != scene_.state.backfilled) return refuse(kFreePages);
+      if (now.backfilled != scene_.state.backfilled) return refuse(kHiddenPages);
     }
-    if (!orphans) return refuse(kFreePages);
+    if (!orphans) return refuse(kHiddenPages);
     CommitPlan plan;
     plan.runs.push_back({{newest.salts.first, newest.salts.second, header_.sequence, 0},
                          std::move(run.cuts),
@@ -121,7 +122,7 @@ class Planner {
       return refuse("the old end of the restarted write-ahead log is incomplete");
     }
     if (!old_run.orphans.empty() || (!plan.runs.empty() && !plan.runs.front().orphans.empty()))
-      return refuse(kFreePages);
+      return refuse(kHiddenPages);
     TRY_ASSIGN(const bool exact, leads_to_newest_state(start.first_frame, old_run.last_frame));
     if (!exact) return refuse("the old end of the restarted write-ahead log is incomplete");
     native::SourcePosition generation = cursor_.position;

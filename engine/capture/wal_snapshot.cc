@@ -19,11 +19,11 @@ namespace {
 
 class WalSnapshot final : public Snapshot {
  public:
-  WalSnapshot(Connection connection, bool made_log, const SnapshotOptions& options)
+  WalSnapshot(Connection connection, bool made_log, SnapshotOptions options)
       : connection_(std::move(connection)),
         made_log_(made_log),
         path_(connection_->path()),
-        options_(options) {}
+        options_(std::move(options)) {}
 
   ~WalSnapshot() override {
     connection_->unpin();

@@ -45,7 +45,6 @@ class RandomWriter {
     writer_->run("PRAGMA auto_vacuum = " + how.auto_vacuum);
     writer_->run("PRAGMA journal_mode = " + how.journal_mode);
     writer_->run("PRAGMA synchronous = OFF");
-    // Off: pages that become free are not written, see orphan_pages.h.
     writer_->run("PRAGMA secure_delete = " + std::to_string(below(2)));
     writer_->run("PRAGMA wal_autocheckpoint = 0");
     writer_->run(below(2) == 0 ? "PRAGMA cache_size = 5" : "PRAGMA cache_size = 5000");  // spills

@@ -49,32 +49,32 @@ WalChecksum extend(WalChecksum checksum, WordOrder order, ByteView bytes) noexce
 }
 
 Result<WalHeader> parse_wal_header(ByteView bytes) {
-  using namespace header_layout;
+  namespace layout = header_layout;
   ByteCursor in(bytes);
   TRY_ASSIGN(const auto raw, in.take<kWalHeaderSize>());
-  const std::uint32_t magic = load_be(raw, kMagic);
+  const std::uint32_t magic = load_be(raw, layout::kMagic);
   if (magic != kMagicLittle && magic != kMagicBig) return Error::corrupt("write-ahead log magic");
   WalHeader header;
   header.order = magic == kMagicBig ? WordOrder::kBig : WordOrder::kLittle;
-  header.checksum = {load_be(raw, kChecksum1), load_be(raw, kChecksum2)};
-  if (extend({}, header.order, raw.first<kSalt2.end>()) != header.checksum)
+  header.checksum = {load_be(raw, layout::kChecksum1), load_be(raw, layout::kChecksum2)};
+  if (extend({}, header.order, raw.first<layout::kSalt2.end>()) != header.checksum)
     return Error::corrupt("write-ahead log header checksum");
-  const std::uint32_t version = load_be(raw, header_layout::kVersion);
+  const std::uint32_t version = load_be(raw, layout::kVersion);
   if (version != sqlite::kVersion)
     return Error::unsupported(fmt::format("write-ahead log version {}", version));
-  TRY_ASSIGN(header.page_size, PageSize::from(load_be(raw, kPageSize)));
-  header.sequence = load_be(raw, kSequence);
-  header.salts = {load_be(raw, kSalt1), load_be(raw, kSalt2)};
+  TRY_ASSIGN(header.page_size, PageSize::from(load_be(raw, layout::kPageSize)));
+  header.sequence = load_be(raw, layout::kSequence);
+  header.salts = {load_be(raw, layout::kSalt1), load_be(raw, layout::kSalt2)};
   return header;
 }
 
 WalFrameHeader parse_wal_frame_header(
     std::span<const std::byte, kWalFrameHeaderSize> bytes) noexcept {
-  using namespace frame_layout;
-  return {PageNo(load_be(bytes, kPage)),
-          load_be(bytes, kDatabasePages),
-          {load_be(bytes, kSalt1), load_be(bytes, kSalt2)},
-          {load_be(bytes, kChecksum1), load_be(bytes, kChecksum2)}};
+  namespace layout = frame_layout;
+  return {PageNo(load_be(bytes, layout::kPage)),
+          load_be(bytes, layout::kDatabasePages),
+          {load_be(bytes, layout::kSalt1), load_be(bytes, layout::kSalt2)},
+          {load_be(bytes, layout::kChecksum1), load_be(bytes, layout::kChecksum2)}};
 }
 
 WalChecksum chain_frame(WalChecksum before, WordOrder order,
