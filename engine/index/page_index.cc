@@ -200,28 +200,30 @@ OpenIndexes& open_indexes() {
 PageIndex::PageIndex() : env_(nullptr, mdb_env_close), tables_(std::make_unique<Tables>()) {}
 PageIndex::~PageIndex() = default;
 
-Result<std::shared_ptr<PageIndex>> PageIndex::open(const std::string& directory) {
+Result<std::shared_ptr<PageIndex>> PageIndex::open(const std::string& directory, Kind kind) {
   TRY(make_private_directory(directory));
   const std::string file = fmt::format("{}/{}", directory, kFileName);
   return open_indexes().get(file, [&]() -> Result<std::shared_ptr<PageIndex>> {
-    auto opened = open_once(file);
+    auto opened = open_once(file, kind);
     if (opened || opened.error().code == Code::kNoSpace) return opened;
     remove_index(file);
-    return open_once(file);
+    return open_once(file, kind);
   });
 }
 
-Result<std::shared_ptr<PageIndex>> PageIndex::open_once(const std::string& file) {
+Result<std::shared_ptr<PageIndex>> PageIndex::open_once(const std::string& file, Kind kind) {
   MDB_env* raw = nullptr;
   if (const int code = mdb_env_create(&raw); code != 0) return lmdb_failure(code, "create");
   std::shared_ptr<PageIndex> index(new PageIndex);
   index->env_.reset(raw);
   mdb_env_set_maxdbs(raw, 8);
   mdb_env_set_maxreaders(raw, kReadersMax);
+  const unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD |
+                         (kind == Kind::kScratch ? unsigned{MDB_NOSYNC} : 0U);
   int code = ENOMEM;
   for (std::size_t bytes = kMapBytesMax; bytes >= kMapBytesMin && code == ENOMEM; bytes /= 2) {
     mdb_env_set_mapsize(raw, bytes);
-    code = mdb_env_open(raw, file.c_str(), MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD, 0600);
+    code = mdb_env_open(raw, file.c_str(), flags, 0600);
   }
   if (code != 0) return lmdb_failure(code, fmt::format("open {}", file));
   TRY(check_not_truncated(raw, file));

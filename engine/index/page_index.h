@@ -98,10 +98,14 @@ class PageIndex {
   class Reader;
   class Writer;
 
+  // A scratch index does not survive a crash of the machine and saves the time that this takes.
+  enum class Kind { kKept, kScratch };
+
   // Opens or creates the index in `directory` (created 0700, parents too). A file that is damaged,
   // foreign or of another layout is thrown away. Opening one twice in a process gives the same
   // object.
-  static Result<std::shared_ptr<PageIndex>> open(const std::string& directory);
+  static Result<std::shared_ptr<PageIndex>> open(const std::string& directory,
+                                                 Kind kind = Kind::kKept);
 
   PageIndex(const PageIndex&) = delete;
   PageIndex& operator=(const PageIndex&) = delete;
@@ -113,7 +117,7 @@ class PageIndex {
  private:
   struct Tables;
   PageIndex();
-  static Result<std::shared_ptr<PageIndex>> open_once(const std::string& file);
+  static Result<std::shared_ptr<PageIndex>> open_once(const std::string& file, Kind kind);
 
   std::unique_ptr<MDB_env, void (*)(MDB_env*)> env_;
   std::unique_ptr<Tables> tables_;

@@ -80,7 +80,8 @@ class NativeDatabase final : public Database {
 
 class NativeRepository final : public Repository {
  public:
-  static Result<std::shared_ptr<NativeRepository>> open(const RepositoryOptions& options);
+  static Result<std::shared_ptr<NativeRepository>> open(
+      const RepositoryOptions& options, PageIndex::Kind index = PageIndex::Kind::kKept);
 
   [[nodiscard]] std::string location() const override { return parts_.storage->location(); }
   [[nodiscard]] const std::string& id() const noexcept override { return info_.id; }

@@ -33,15 +33,16 @@ std::string index_directory(const std::string& cache, const std::string& locatio
 }
 
 Result<std::shared_ptr<PageIndex>> open_index(const RepositoryOptions& options,
-                                              const std::string& id, std::string& directory) {
+                                              const std::string& id, PageIndex::Kind kind,
+                                              std::string& directory) {
   const bool chosen = !options.cache_directory.empty();
   const std::string cache = chosen ? options.cache_directory : default_cache_directory();
   directory = index_directory(cache, options.location, id);
-  auto index = PageIndex::open(directory);
+  auto index = PageIndex::open(directory, kind);
   if (index || chosen) return index;
   // A home directory that is missing or read-only must not keep anybody from his data.
   directory = index_directory(temporary_cache_directory(), options.location, id);
-  auto fallback = PageIndex::open(directory);
+  auto fallback = PageIndex::open(directory, kind);
   return fallback ? std::move(fallback) : std::move(index);
 }
 
@@ -58,7 +59,8 @@ std::string default_cache_directory() {
   return temporary_cache_directory();
 }
 
-Result<std::shared_ptr<NativeRepository>> NativeRepository::open(const RepositoryOptions& options) {
+Result<std::shared_ptr<NativeRepository>> NativeRepository::open(const RepositoryOptions& options,
+                                                                 PageIndex::Kind index_kind) {
   std::shared_ptr<Storage> storage = open_local_storage(options.location);
   const auto content =
       storage->get(std::string(native::kRepositoryFile), native::kRepositoryBytesMax);
@@ -66,11 +68,12 @@ Result<std::shared_ptr<NativeRepository>> NativeRepository::open(const Repositor
     return Error::no_repository(
         fmt::format("{} holds no {}", storage->location(), native::kRepositoryFile));
   if (!content) return tl::unexpected(content.error());
+  const auto where = [&] { return storage->describe(native::kRepositoryFile); };
+  TRY(with_context(native::check_seal(content->bytes), where));
   TRY_ASSIGN(native::RepositoryInfo info,
-             with_context(native::parse_repository(content->bytes),
-                          [&] { return storage->describe(native::kRepositoryFile); }));
+             with_context(native::parse_repository(content->bytes), where));
   std::string directory;
-  TRY_ASSIGN(std::shared_ptr<PageIndex> index, open_index(options, info.id, directory));
+  TRY_ASSIGN(std::shared_ptr<PageIndex> index, open_index(options, info.id, index_kind, directory));
   NativeParts parts{std::move(storage), std::move(index),
                     std::make_shared<BlockCache>(options.cache_bytes),
                     std::make_shared<ReadAhead>(std::max(2U, std::thread::hardware_concurrency()))};

@@ -327,8 +327,10 @@ class DatabaseVerifier {
 Result<VerifyReport> verify(const std::string& location, const std::string& database, bool quick,
                             const Progress& progress) {
   TRY_ASSIGN(const TemporaryDirectory scratch, TemporaryDirectory::create(temporary_parent()));
-  TRY_ASSIGN(const auto repository, NativeRepository::open(RepositoryOptions{
-                                        location, scratch.path() + "/cache", kCacheBytes}));
+  TRY_ASSIGN(
+      const auto repository,
+      NativeRepository::open(RepositoryOptions{location, scratch.path() + "/cache", kCacheBytes},
+                             PageIndex::Kind::kScratch));
   TRY_ASSIGN(std::vector<std::string> names, repository->databases());
   if (!database.empty()) {
     if (std::ranges::find(names, database) == names.end())
