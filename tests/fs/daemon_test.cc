@@ -1,6 +1,5 @@
 // The life of a mount as a process: started, signalled, killed, taken away.
 #include <poll.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -34,7 +33,7 @@ class DaemonTest : public ::testing::Test {
   }
   ~DaemonTest() override {
     if (pid_ > 0) ::kill(pid_, SIGKILL);
-    static_cast<void>(::umount2(mountpoint_.c_str(), MNT_DETACH));
+    static_cast<void>(fs::unmount(mountpoint_, true));
   }
 
   engine::Result<void> serve() {

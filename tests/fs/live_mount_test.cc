@@ -457,7 +457,7 @@ TEST_F(LiveMountTest, TellsItsStateWithoutListingIt) {
   for (const std::string& name : names_in(mount_.path("app"))) EXPECT_NE(name, ".epochfs");
   EXPECT_EQ(names_in(mount_.path("app/.epochfs")), (Names{"status.json", "epochs.jsonl"}));
   const std::string status = read_whole(mount_.path("app/.epochfs/status.json"));
-  const Names parts = {R"("version": ")" EPOCHFS_VERSION,
+  const Names parts = {fmt::format(R"("version": "{}")", EPOCHFS_VERSION),
                        R"("source": "/the/source, with a comma")",
                        R"("read_only": true)",
                        R"("name": "app")",
