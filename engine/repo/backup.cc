@@ -41,7 +41,7 @@ std::string default_name(const std::string& path) {
 
 Result<std::string> database_name(const BackupOptions& options) {
   std::string name = options.name.empty() ? default_name(options.database_path) : options.name;
-  if (!is_plain_name(name) || name.starts_with('.'))
+  if (!is_plain_name(name) || name.starts_with('.') || printable(name) != name)
     return Error::invalid(
         fmt::format("'{}' cannot name a database: choose another with --name", printable(name)));
   return name;

@@ -12,9 +12,14 @@ namespace epochfs::engine {
 namespace {
 
 // "app.db" -> "full-412.db.zst": without the last ending it is the database's own kind of file.
+// Endings that are not short and plain are left out.
 std::string full_name(Epoch epoch, const std::string& file_name) {
   const std::string extension = std::filesystem::path(file_name).extension().string();
-  return fmt::format("full-{}{}.zst", epoch.get(), extension);
+  const bool plain = extension.size() <= 16 && std::ranges::all_of(extension, [](char c) {
+                       return c == '.' || c == '_' || c == '-' || (c >= '0' && c <= '9') ||
+                              (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+                     });
+  return fmt::format("full-{}{}.zst", epoch.get(), plain ? extension : "");
 }
 
 }  // namespace
@@ -109,6 +114,8 @@ Result<void> NativeWriter::commit(OpenSegment segment, const SegmentSummary& sum
   next.previous = version_ ? std::optional(sha256_) : std::nullopt;
   const std::string json = native::sealed(native::encode_manifest(next));
   const std::string path = manifest_path(database_);
+  // What no reader would take must never replace what every reader takes.
+  TRY(with_context(native::parse_manifest(as_bytes(json)), [&] { return "the new " + path; }));
   TRY(parts_.storage->replace(path, as_bytes(json), version_));
   TRY_ASSIGN(const ObjectInfo info, parts_.storage->stat(path));
   manifest_ = std::move(next);

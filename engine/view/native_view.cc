@@ -81,7 +81,7 @@ std::string epoch_json(const NativeViewParts& parts, const EpochInfo& info,
   else
     json.set_null("valid_until");
   if (!info.valid_until && timeline.covered_until())
-    json.set("covered_until", format_utc(*timeline.covered_until()));
+    json.set("covered_until", format_utc(std::max(*timeline.covered_until(), facts.committed)));
   json.set("file", parts.file_name);
   json.set("size_bytes", facts.size_bytes);
   json.set("page_size", page_size.bytes());
