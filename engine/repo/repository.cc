@@ -53,7 +53,7 @@ std::string default_cache_directory() {
     const char* value = std::getenv(name);
     return value != nullptr && value[0] == '/' ? value : "";
   };
-  if (const std::string own = from("EPOCHFS_CACHE_DIR"); !own.empty()) return own;
+  if (std::string own = from("EPOCHFS_CACHE_DIR"); !own.empty()) return own;
   if (const std::string cache = from("XDG_CACHE_HOME"); !cache.empty()) return cache + "/epochfs";
   if (const std::string home = from("HOME"); !home.empty()) return home + "/.cache/epochfs";
   return temporary_cache_directory();
