@@ -123,7 +123,7 @@ TEST_F(RunningMountTest, ServesFromAReadOnlyMedium) {
   for (std::size_t i = 0; i < std::min(names.size(), history.moments().size()); ++i)
     EXPECT_EQ(read_file(epoch_file(names[i])), history.moments()[i].image);
   unmount();
-  EXPECT_EQ(::umount(repository_path.c_str()), 0);
+  EXPECT_EQ(::umount2(repository_path.c_str(), MNT_DETACH), 0);
 }
 
 TEST_F(RunningMountTest, NeedsNoCacheThatWasThereBefore) {
