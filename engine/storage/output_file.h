@@ -27,7 +27,7 @@ class OutputFile {
   Result<void> commit(std::uint64_t size_bytes, UtcTime modified);
 
  private:
-  OutputFile(UniqueFd fd, std::string directory, std::string name, std::string temporary,
+  OutputFile(UniqueFd fd, std::string directory, std::string path, std::string temporary,
              bool replace);
   Result<void> give_name();
   Result<void> link_as(const std::string& path) const;
