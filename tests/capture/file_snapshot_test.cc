@@ -3,8 +3,8 @@
 
 #include <filesystem>
 
-#include "tests/capture/live_database.h"
 #include "tests/capture/replay.h"
+#include "tests/support/live_database.h"
 #include "tests/support/temporary_directory.h"
 
 namespace epochfs::test {

@@ -8,8 +8,8 @@
 
 #include "engine/capture/orphan_pages.h"
 #include "engine/formats/sqlite/database_header.h"
-#include "tests/capture/live_database.h"
 #include "tests/capture/replay.h"
+#include "tests/support/live_database.h"
 #include "tests/support/temporary_directory.h"
 
 namespace epochfs::test {

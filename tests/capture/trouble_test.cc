@@ -5,9 +5,9 @@
 #include <filesystem>
 #include <set>
 
-#include "tests/capture/live_database.h"
 #include "tests/capture/other_process.h"
 #include "tests/capture/replay.h"
+#include "tests/support/live_database.h"
 #include "tests/support/temporary_directory.h"
 
 namespace epochfs::test {

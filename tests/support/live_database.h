@@ -49,7 +49,7 @@ class LiveDatabase {
     const std::unique_ptr<unsigned char, engine::ClosedBy<sqlite3_free>> bytes(
         sqlite3_serialize(handle_.get(), "main", &size, 0));
     if (!bytes) return {};
-    return {reinterpret_cast<const char*>(bytes.get()), static_cast<std::size_t>(size)};
+    return {bytes.get(), bytes.get() + size};
   }
   // As if the process was killed: the log stays, its locks go.
   void close_like_a_crash() {
