@@ -111,7 +111,7 @@ std::string Filesystem::status() const {
       .set("mounted", engine::format_utc(mounted))
       .set("uptime_seconds",
            static_cast<double>(engine::utc_now().get() - mounted.get()) / kNanosPerSecond)
-      .set("open_files", open_files.load())
+      .set("open_files", open_files.count())
       .set("databases", std::move(database_list))
       .set("cache", cache_status(databases.repository().cache_counters()))
       .set("requests", request_status(counters));

@@ -3,15 +3,20 @@
 
 #include <sys/types.h>
 
-#include <atomic>
 #include <string>
 
 #include "fs/counters.h"
 #include "fs/failure_filter.h"
 #include "fs/open_file.h"
+#include "fs/open_handles.h"
 #include "fs/tree.h"
 
 namespace epochfs::fs {
+
+struct OpenDirectory {
+  Node node;
+  std::unique_ptr<Listing> listing;
+};
 
 struct Filesystem {
   // `source` as the user wrote it. `top` as Tree has it; its database, if any, is number 0.
@@ -31,7 +36,8 @@ struct Filesystem {
   Tree tree;
   Counters counters;
   FailureFilter failures;
-  std::atomic<std::uint64_t> open_files = 0;
+  OpenHandles<OpenFile> open_files;
+  OpenHandles<OpenDirectory> open_directories;
 };
 
 }  // namespace epochfs::fs

@@ -5,7 +5,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <bit>
 #include <cerrno>
 #include <new>
 
@@ -192,21 +191,16 @@ void op_open(fuse_req_t raw, fuse_ino_t inode, fuse_file_info* info) {
     info->keep_cache = file->never_changes();
     info->direct_io = !file->never_changes();
     info->noflush = 1;
-    info->fh = std::bit_cast<std::uint64_t>(file.get());
-    ++fs.open_files;
-    if (request.open(*info))
-      static_cast<void>(file.release());  // op_release has it now
-    else
-      --fs.open_files;
+    info->fh = fs.open_files.add(std::move(file));
+    if (!request.open(*info)) fs.open_files.remove(info->fh);
     return {};
   });
 }
 
-OpenFile& file_of(const fuse_file_info* info) { return *std::bit_cast<OpenFile*>(info->fh); }
+OpenFile& file_of(const fuse_file_info* info) { return OpenHandles<OpenFile>::at(info->fh); }
 
 void op_release(fuse_req_t raw, fuse_ino_t /*inode*/, fuse_file_info* info) {
-  delete &file_of(info);
-  --static_cast<Filesystem*>(fuse_req_userdata(raw))->open_files;
+  static_cast<Filesystem*>(fuse_req_userdata(raw))->open_files.remove(info->fh);
   fuse_reply_err(raw, 0);
 }
 
@@ -236,13 +230,8 @@ void op_lseek(fuse_req_t raw, fuse_ino_t inode, off_t offset, int whence, fuse_f
 
 // --- directories ---
 
-struct OpenDirectory {
-  Node node;
-  std::unique_ptr<Listing> listing;
-};
-
 OpenDirectory& directory_of(const fuse_file_info* info) {
-  return *std::bit_cast<OpenDirectory*>(info->fh);
+  return OpenHandles<OpenDirectory>::at(info->fh);
 }
 
 void op_opendir(fuse_req_t raw, fuse_ino_t inode, fuse_file_info* info) {
@@ -250,14 +239,14 @@ void op_opendir(fuse_req_t raw, fuse_ino_t inode, fuse_file_info* info) {
     TRY_ASSIGN(const Node node, node_at(fs, inode));
     TRY_ASSIGN(auto listing, fs.tree.list(node));
     auto directory = std::make_unique<OpenDirectory>(OpenDirectory{node, std::move(listing)});
-    info->fh = std::bit_cast<std::uint64_t>(directory.get());
-    if (request.open(*info)) static_cast<void>(directory.release());  // op_releasedir has it now
+    info->fh = fs.open_directories.add(std::move(directory));
+    if (!request.open(*info)) fs.open_directories.remove(info->fh);
     return {};
   });
 }
 
 void op_releasedir(fuse_req_t raw, fuse_ino_t /*inode*/, fuse_file_info* info) {
-  delete &directory_of(info);
+  static_cast<Filesystem*>(fuse_req_userdata(raw))->open_directories.remove(info->fh);
   fuse_reply_err(raw, 0);
 }
 

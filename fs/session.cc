@@ -173,11 +173,11 @@ void Session::watch(const StopSignals& signals, int done, pthread_t server) {
   if (wanted[0].revents != 0) return;
   signals.take();
   detach();
-  if (const std::uint64_t open_files = filesystem_->open_files; open_files > 0)
+  if (const std::uint64_t open_files = filesystem_->open_files.count(); open_files > 0)
     spdlog::warn(
         "{} files are still open and served until they are closed; a second signal ends it",
         open_files);
-  while (filesystem_->open_files > 0 && !readable(signals.descriptor(), kLookEveryMs))
+  while (filesystem_->open_files.count() > 0 && !readable(signals.descriptor(), kLookEveryMs))
     if (readable(done, 0)) return;
   end_loop(done, server);
 }
