@@ -5,7 +5,7 @@
 namespace epochfs::engine {
 namespace {
 
-constexpr std::size_t kReadBytes = 1024 * 1024;
+constexpr std::size_t kScanBytes = 1024 * 1024;
 
 class Scan {
  public:
@@ -87,7 +87,7 @@ Result<ScannedRun> scan_commits(WalLog log, const RunStart& start, std::uint32_t
   Scan scan(start, weight_max);
   const std::size_t frame_bytes = log.frame_bytes();
   const auto frames_per_read =
-      static_cast<std::uint32_t>(std::max<std::size_t>(1, kReadBytes / frame_bytes));
+      static_cast<std::uint32_t>(std::max<std::size_t>(1, kScanBytes / frame_bytes));
   Bytes buffer(frames_per_read * frame_bytes);
   for (std::uint32_t frame = start.first_frame; frame <= end_frame;) {
     const std::uint32_t count = std::min(frames_per_read, end_frame - frame + 1);

@@ -17,7 +17,7 @@ constexpr std::int64_t kTickNs = 100'000'000;
 // File systems that keep whole seconds; FAT keeps every other one.
 constexpr std::int64_t kCoarseTickNs = 2 * kNanosPerSecond;
 constexpr std::int64_t kPatienceNs = 5 * kNanosPerSecond;
-constexpr auto kPause = std::chrono::milliseconds(20);
+constexpr auto kStampPause = std::chrono::milliseconds(20);
 
 std::int64_t tick_of(const FileStamp& stamp) noexcept {
   const bool coarse =
@@ -62,7 +62,7 @@ Result<FileStamp> wait_until_settled(const std::string& path) {
     if (now.get() > start + kPatienceNs)
       return Error::busy(fmt::format(
           "{}: keeps changing; stop the program that writes to it, or copy it first", path));
-    std::this_thread::sleep_for(kPause);
+    std::this_thread::sleep_for(kStampPause);
   }
 }
 

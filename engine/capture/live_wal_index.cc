@@ -9,7 +9,7 @@ namespace epochfs::engine {
 namespace {
 
 constexpr int kTries = 100;
-constexpr auto kPause = std::chrono::milliseconds(1);
+constexpr auto kIndexPause = std::chrono::milliseconds(1);
 
 using HeaderBytes = std::array<std::byte, sqlite::kWalIndexCopySize>;
 
@@ -62,7 +62,7 @@ Result<WalIndexState> LiveWalIndex::read() {
     auto state = read_once();
     if (state || state.error().code != Code::kCorrupt) return state;
     if (tries == kTries) return Error::busy(std::move(state).error().text);
-    std::this_thread::sleep_for(kPause);
+    std::this_thread::sleep_for(kIndexPause);
   }
 }
 

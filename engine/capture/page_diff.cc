@@ -8,7 +8,7 @@ namespace epochfs::engine {
 namespace {
 
 constexpr std::uint64_t kPagesPerRange = 4096;
-constexpr std::uint64_t kReadBytes = 1024 * 1024;
+constexpr std::uint64_t kCompareBytes = 1024 * 1024;
 
 // Expected hashes of the pages in [first, last]; none for pages that are new.
 Result<std::vector<std::uint64_t>> hashes_of(const ExpectedPages& expected, std::uint64_t first,
@@ -62,7 +62,7 @@ ExpectedPages expected_pages(const KnownState& known) {
 Result<PageSet> compare_pages(PageReader& pages, PageSize page_size, std::uint64_t page_count,
                               const ExpectedPages& expected, const ChangedPage& on_change) {
   PageSet changed(static_cast<std::size_t>(page_count));
-  const std::uint64_t read_pages = std::max<std::uint64_t>(1, kReadBytes / page_size.bytes());
+  const std::uint64_t read_pages = std::max<std::uint64_t>(1, kCompareBytes / page_size.bytes());
   Bytes buffer(static_cast<std::size_t>(read_pages * page_size.bytes()));
   std::vector<std::uint64_t> hashes;
   for (std::uint64_t at = 0; at < page_count; at += read_pages) {

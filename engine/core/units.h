@@ -24,6 +24,11 @@ using Epoch = Strong<struct EpochTag, std::uint64_t>;    // commit order, 1 is t
 using PageNo = Strong<struct PageNoTag, std::uint32_t>;  // 1-based, as the database counts
 using UtcTime = Strong<struct UtcTimeTag, std::int64_t>;  // nanoseconds since 1970, UTC
 
+// Back from 64-bit arithmetic over pages that a database is known to have.
+constexpr PageNo page_no(std::uint64_t page) noexcept {
+  return PageNo(static_cast<std::uint32_t>(page));
+}
+
 // Bytes [begin, begin + size).
 struct ByteRange {
   std::uint64_t begin = 0;

@@ -57,7 +57,7 @@ struct Tip {
 // time.
 class Backup {
  public:
-  explicit Backup(const BackupOptions& options) : options_(options) {}
+  explicit Backup(BackupOptions options) : options_(std::move(options)) {}
 
   Result<BackupReport> run() {
     const auto begin = std::chrono::steady_clock::now();

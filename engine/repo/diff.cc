@@ -9,8 +9,6 @@ namespace {
 
 constexpr std::uint64_t kPagesAtOnce = 16384;
 
-PageNo page_no(std::uint64_t page) { return PageNo(static_cast<std::uint32_t>(page)); }
-
 void add_page(std::vector<PageRange>& ranges, std::uint64_t page) {
   if (!ranges.empty() && ranges.back().last.get() + 1 == page)
     ranges.back().last = page_no(page);

@@ -11,8 +11,6 @@ namespace {
 
 constexpr std::uint64_t kLookUpPages = 4096;
 
-PageNo page_no(std::uint64_t page) { return PageNo(static_cast<std::uint32_t>(page)); }
-
 }  // namespace
 
 EpochStates::EpochStates(PageSize page_size, std::uint64_t size_before, StateHash state_before,

@@ -78,6 +78,7 @@ Result<std::shared_ptr<Database>> select_database(Repository& repository, const 
   TRY_ASSIGN(const std::vector<std::string> names, repository.databases());
   const auto listed = [&] {
     std::vector<std::string> shown;
+    shown.reserve(names.size());
     for (const std::string& name : names) shown.push_back(printable(name));
     return fmt::format("{}", fmt::join(shown, ", "));
   };

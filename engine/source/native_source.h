@@ -75,7 +75,7 @@ class NativeSource {
   Result<BlockPtr> load_block(const EpochContext& at, const Layout& layout,
                               std::uint64_t block) const;
   Result<BlockPtr> load_record(const EpochContext& at, const Layout& layout,
-                               const RecordPlace& place) const;
+                               const RecordPlace& found) const;
   Result<Bytes> stored_bytes(DatabaseNo database, SegmentNo segment, std::uint64_t offset,
                              std::uint32_t size) const;
   Result<std::shared_ptr<const Blob>> segment_blob(DatabaseNo database, SegmentNo segment) const;

@@ -45,7 +45,7 @@ class OtherProcess {
     child_ = -1;
     return status;
   }
-  void ask_to_stop() { ::kill(child_, SIGTERM); }
+  void ask_to_stop() const { ::kill(child_, SIGTERM); }
 
  private:
   [[noreturn]] static void be_child(const std::function<bool(const Ready&)>& work, int in) {

@@ -54,7 +54,7 @@ TEST(UniqueFdTest, LetsGo) {
 TEST(ClosedByTest, CallsTheGivenFunction) {
   static int closed;
   closed = 0;
-  constexpr auto kClose = [](int* value) { closed = *value; };
+  constexpr auto kClose = [](const int* value) { closed = *value; };
   int value = 3;
   { const std::unique_ptr<int, ClosedBy<kClose>> held(&value); }
   EXPECT_EQ(closed, 3);

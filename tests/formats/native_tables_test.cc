@@ -7,7 +7,7 @@
 namespace epochfs::engine::native {
 namespace {
 
-constexpr std::array<std::uint64_t, 7> kHostile = {
+constexpr std::array<std::uint64_t, 7> kHostileNumbers = {
     0, 1, 0x80000000, 0xffffffff, 0x100000000, 0x8000000000000000, 0xffffffffffffffff};
 
 std::vector<BlockRow> some_blocks() {
@@ -63,7 +63,7 @@ void expect_one_meaning(const Bytes& good, const Parse& parse, const Encode& enc
       check(bytes, "byte " + std::to_string(at));
     }
   }
-  for (const std::uint64_t value : kHostile) {
+  for (const std::uint64_t value : kHostileNumbers) {
     for (std::size_t at = 0; at + 4 <= good.size(); ++at) {
       Bytes bytes = good;
       store_le(MutableByteView(bytes).subspan(at), static_cast<std::uint32_t>(value));
@@ -100,7 +100,7 @@ TEST(BlockTableTest, HasOneMeaningOrNone) {
 
 TEST(BlockTableTest, RefusesCountsThatDoNotFit) {
   const Bytes raw = encode_blocks(some_blocks());
-  for (const std::uint64_t value : kHostile) {
+  for (const std::uint64_t value : kHostileNumbers) {
     EXPECT_FALSE(parse_blocks(raw, static_cast<std::uint32_t>(value), kPagesPerBlock, kPages));
     EXPECT_FALSE(parse_blocks(raw, 3, kPagesPerBlock, value));
   }

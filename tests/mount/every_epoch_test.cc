@@ -45,7 +45,7 @@ class EveryEpochTest : public MountedRepositoryTest {
 
   // What `sqlite3 arguments...` says is that the database is sound and holds the moment's rows.
   void expect_facts(std::vector<std::string> command, const SqliteHistory::Moment& moment) const {
-    command.push_back(kFacts);
+    command.emplace_back(kFacts);
     const ProcessResult result = run(command, environment());
     EXPECT_EQ(result.exit_code, 0) << result.err;
     EXPECT_EQ(result.out, fmt::format("ok\n{} {}\n", moment.rows, moment.step_sum));

@@ -29,7 +29,7 @@ static_assert(kChecksum2.end == kWalFrameHeaderSize);
 
 constexpr std::uint32_t kMagicLittle = 0x377f0682;
 constexpr std::uint32_t kMagicBig = 0x377f0683;
-constexpr std::uint32_t kVersion = 3007000;
+constexpr std::uint32_t kWalVersion = 3007000;
 
 template <std::endian Order>
 WalChecksum extend_in(WalChecksum checksum, ByteView bytes) noexcept {
@@ -60,7 +60,7 @@ Result<WalHeader> parse_wal_header(ByteView bytes) {
   if (extend({}, header.order, raw.first<layout::kSalt2.end>()) != header.checksum)
     return Error::corrupt("write-ahead log header checksum");
   const std::uint32_t version = load_be(raw, layout::kVersion);
-  if (version != sqlite::kVersion)
+  if (version != kWalVersion)
     return Error::unsupported(fmt::format("write-ahead log version {}", version));
   TRY_ASSIGN(header.page_size, PageSize::from(load_be(raw, layout::kPageSize)));
   header.sequence = load_be(raw, layout::kSequence);

@@ -24,7 +24,7 @@ inline constexpr Field<std::uint32_t, kChecksum1.end> kChecksum2;
 static_assert(kChecksum2.end == kWalIndexCopySize);
 }  // namespace layout
 
-constexpr std::uint32_t kVersion = 3007000;
+constexpr std::uint32_t kWalIndexVersion = 3007000;
 constexpr std::size_t kEntrySize = sizeof(std::uint32_t);
 // Half of a region holds page numbers, the other half is a hash table over them.
 constexpr std::uint32_t kFramesPerRegion = 4096;
@@ -51,7 +51,8 @@ Result<WalIndexHeader> parse_wal_index_header(ByteView first, ByteView second) {
   if (extend({}, native, raw.first<layout::kSalt2.end>()) != stored)
     return Error::corrupt("wal-index header checksum");
   const std::uint32_t version = load_native(raw, layout::kVersion);
-  if (version != kVersion) return Error::unsupported(fmt::format("wal-index version {}", version));
+  if (version != kWalIndexVersion)
+    return Error::unsupported(fmt::format("wal-index version {}", version));
   WalIndexHeader header;
   // 65536 does not fit into 16 bits: its bit 16 is kept as bit 0. No page size is known before the
   // log has a first frame.
