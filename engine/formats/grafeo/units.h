@@ -26,6 +26,12 @@ using UnixMillis = Strong<struct UnixMillisTag, std::uint64_t>;  // since 1970, 
 // Ties a v2 log to its image; random.
 using DatabaseId = std::array<std::byte, 16>;
 
+// A number as what it means: Result<std::uint64_t>::map(as<Epoch>).
+template <class T>
+constexpr T as(std::uint64_t value) noexcept {
+  return T(value);
+}
+
 // The last moment that UtcTime can hold, for times beyond it.
 constexpr UtcTime to_utc(UnixMillis time) noexcept {
   constexpr std::uint64_t kNanosPerMilli = 1'000'000;

@@ -57,10 +57,11 @@ class V1Scanner {
   static constexpr std::size_t kControlBytesMax = 1 + kBincodeNumberBytesMax;
 
   std::size_t take(ByteView bytes, std::vector<V1EpochAdvance>& found);
-  void end_length();
-  void end_payload();
+  void begin_payload();
+  void take_payload(ByteView bytes);
   void end_frame(std::vector<V1EpochAdvance>& found);
-  [[nodiscard]] Result<void> count_record(std::vector<V1EpochAdvance>& found);
+  Result<void> check_frame(std::vector<V1EpochAdvance>& found);
+  Result<void> count_control(V1Record kind, ByteCursor& in, std::vector<V1EpochAdvance>& found);
 
   Part part_ = Part::kLength;
   std::uint64_t position_ = 0;     // bytes that were pushed

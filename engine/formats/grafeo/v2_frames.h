@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "engine/core/bytes.h"
+#include "engine/core/hash.h"
 #include "engine/formats/grafeo/units.h"
 
 namespace epochfs::engine::grafeo {
@@ -57,6 +58,9 @@ struct V2GroupBegin {
 };
 // The record's content, all of it. kCorrupt: cut short, or bytes left over.
 Result<V2GroupBegin> parse_v2_group_begin(ByteView record);
+
+// A frame's CRC so far: of its header without the field that holds it. The payload is to follow.
+Crc32 begin_v2_frame_crc(std::span<const std::byte, kV2FrameHeaderSize> header) noexcept;
 
 struct V2FrameHeader {
   Lsn lsn;

@@ -52,33 +52,36 @@ class V2Scanner {
   [[nodiscard]] V2LogEnd finish() const;
 
  private:
-  // Counts records and sees that they end where their frame does.
+  // Counts the records of a group, and sees whether they end where their frames do.
   class RecordWalk {
    public:
-    void begin_frame(std::uint64_t bytes_before_records) noexcept;
+    void begin_frame(bool is_first) noexcept;
     void walk(ByteView payload) noexcept;
     [[nodiscard]] bool is_between_records() const noexcept;
     [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
-    void reset_count() noexcept { count_ = 0; }
 
    private:
+    void begin_record() noexcept;
+
     Gather<kV2RecordHeaderSize> header_;
-    std::uint64_t skip_ = 0;
+    std::uint64_t skip_ = 0;  // bytes before the next header
     std::uint64_t count_ = 0;
   };
   // Synced LSN, record header and three numbers: all of a payload that is ever looked at.
   static constexpr std::size_t kGroupStartBytesMax =
       kV2SyncedLsnSize + kV2RecordHeaderSize + 3 * kBincodeNumberBytesMax;
 
-  std::size_t take_header(ByteView bytes);
-  std::size_t take_payload(ByteView bytes);
-  [[nodiscard]] Result<void> begin_frame();
-  [[nodiscard]] Result<void> end_frame(std::vector<V2Group>& found);
-  [[nodiscard]] Result<void> begin_group();
-  void record_damage(std::string reason);
+  std::size_t take(ByteView bytes);
+  void begin_frame();
+  void take_payload(ByteView bytes);
+  void end_frame(std::vector<V2Group>& found);
+  [[nodiscard]] Result<void> check_header() const;
+  Result<void> check_frame();
+  Result<void> begin_group();
+  [[nodiscard]] bool has_flag(std::uint8_t flag) const noexcept;
   [[nodiscard]] Lsn lsn_at(std::uint64_t position) const noexcept;
 
-  const Lsn first_lsn_;
+  Lsn first_lsn_;
   std::uint64_t position_ = 0;     // bytes that were pushed
   std::uint64_t frame_begin_ = 0;  // behind the last sound frame
   std::uint64_t group_end_ = 0;    // behind the last whole group
