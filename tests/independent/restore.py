@@ -2,6 +2,7 @@
 """Restores any epoch of an epochfs repository without epochfs.
 
     restore.py REPO DATABASE --list          the epochs, one a line
+    restore.py REPO DATABASE --sha256        restores all of them: epoch, size and SHA-256, one a line
     restore.py REPO DATABASE EPOCH OUT       writes that epoch's database to OUT
 
 Written from engine/formats/native/repository.md and segment.md alone: Python's standard library
@@ -20,6 +21,7 @@ import tempfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
+from functools import cached_property
 
 SIGNATURE, TABLE, FOOTER, RECORD = 0x184D2A50, 0x184D2A51, 0x184D2A52, 0x184D2A53
 BLOCKS, RECORDS, EPOCHS = 1, 2, 3
@@ -33,6 +35,17 @@ class Damaged(Exception):
 def need(condition, text):
     if not condition:
         raise Damaged(text)
+
+
+def sealed(path):
+    """A JSON document that ends in its own SHA-256."""
+    with open(path, "rb") as file:
+        data = file.read()
+    start = data.rfind(b',\n  "document_sha256": "')
+    need(start >= 0, f"{path}: no seal")
+    digest = hashlib.sha256(data[:start] + b"\n}\n").hexdigest()
+    need(data[start:] == f',\n  "document_sha256": "{digest}"\n}}\n'.encode(), f"{path}: seal")
+    return json.loads(data)
 
 
 def unpack(frames, page=None):
@@ -172,6 +185,7 @@ class Segment:
         self.epochs += [{name: values[row] for name, values in columns.items()}
                         for row in range(rows)]
 
+    @cached_property
     def image(self):
         """The whole image of a full, every page checked."""
         image = unpack(self.data)
@@ -209,13 +223,11 @@ class Segment:
 
 class Database:
     def __init__(self, repository, name):
-        with open(os.path.join(repository, "epochfs.json"), "rb") as file:
-            root = json.load(file)
+        root = sealed(os.path.join(repository, "epochfs.json"))
         need(root["format"] == "epochfs-repository" and root["format_version"] == 1,
              "not a repository of version 1")
         self.directory = os.path.join(repository, name)
-        with open(os.path.join(self.directory, "manifest.json"), "rb") as file:
-            manifest = json.load(file)
+        manifest = sealed(os.path.join(self.directory, "manifest.json"))
         need(manifest["format"] == "epochfs-manifest" and manifest["format_version"] == 1,
              "not a manifest of version 1")
         need(manifest["database"] == name, "manifest of another database")
@@ -224,8 +236,13 @@ class Database:
             for file_name in filter(None, [entry["filename"], entry["base"]]):
                 need("/" not in file_name and file_name not in (".", ".."), f"name {file_name!r}")
 
+        self.segments = {}
+
     def open(self, entry):
-        return Segment(self.directory, entry)
+        name = entry["filename"]
+        if name not in self.segments:
+            self.segments[name] = Segment(self.directory, entry)
+        return self.segments[name]
 
     def epochs(self):
         """Facts of every epoch; a full may repeat the one before it."""
@@ -256,7 +273,7 @@ class Database:
     def restore(self, epoch):
         full, above = self.chain(epoch)
         page_size = full.page_size
-        image = full.image()
+        image = full.image
         for segment in above:
             need(segment.page_size == page_size and segment.base_epoch == full.end_epoch and
                  segment.image_bytes == full.image_bytes, f"{segment.path}: made for another full")
@@ -440,6 +457,11 @@ def main():
                 moment = datetime.fromtimestamp(facts["committed_ns"] // 10**9, timezone.utc)
                 print(f"{facts['epoch']} {moment:%Y-%m-%dT%H:%M:%SZ} {facts['size_bytes']} "
                       f"{facts['state_high']:016x}{facts['state_low']:016x}")
+        elif len(arguments) == 3 and arguments[2] == "--sha256":
+            database = Database(*arguments[:2])
+            for facts in database.epochs():
+                content = database.restore(facts["epoch"])
+                print(facts["epoch"], len(content), hashlib.sha256(content).hexdigest())
         elif len(arguments) == 4 and arguments[2].isdecimal():
             content = Database(*arguments[:2]).restore(int(arguments[2]))
             with open(arguments[3], "xb") as file:

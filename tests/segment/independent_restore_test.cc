@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/formats/native/manifest.h"
+#include "engine/formats/native/seal.h"
 #include "tests/segment/history.h"
 
 namespace epochfs::engine {
@@ -21,8 +22,9 @@ class IndependentRestore : public testing::Test {
     manifest_.file_name = "db.sqlite";
     manifest_.revision = 1;
     std::filesystem::create_directory(directory_.path("db"));
-    directory_.write("epochfs.json",
-                     as_bytes(native::encode_repository({std::string(32, 'a'), UtcTime(1)})));
+    directory_.write(
+        "epochfs.json",
+        as_bytes(native::sealed(native::encode_repository({std::string(32, 'a'), UtcTime(1)}))));
   }
 
   void add_full(Epoch epoch) {
@@ -36,7 +38,8 @@ class IndependentRestore : public testing::Test {
         "full-" + std::to_string(base.get()) + ".zst");
   }
   void write_manifest() {
-    directory_.write("db/manifest.json", as_bytes(native::encode_manifest(manifest_)));
+    directory_.write("db/manifest.json",
+                     as_bytes(native::sealed(native::encode_manifest(manifest_))));
   }
   int restore(Epoch epoch, const std::string& out) const {
     return directory_.shell(command() + std::to_string(epoch.get()) + " " + out);
@@ -123,6 +126,11 @@ TEST_F(IndependentRestore, RefusesWhatIsDamagedOrMissing) {
   directory_.write("db/full-1.zst", bytes);
   EXPECT_EQ(directory_.shell(command() + "2 out 2> said"), 1);
   EXPECT_FALSE(std::filesystem::exists(directory_.path("out")));
+  Bytes manifest = directory_.read("db/manifest.json");
+  manifest[manifest.size() / 2] ^= std::byte{1};
+  directory_.write("db/manifest.json", manifest);
+  EXPECT_EQ(directory_.shell(command() + "1 out 2> said"), 1);
+  EXPECT_EQ(as_text(directory_.read("said")), "restore.py: ./db/manifest.json: seal\n");
 }
 
 }  // namespace
