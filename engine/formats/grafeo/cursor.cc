@@ -9,6 +9,10 @@
 namespace epochfs::engine::grafeo {
 namespace {
 
+// From here on (February 1970) a time begins with a byte that UTF-8 does not have. So nothing that
+// is left of a JSON cursor passes for a short one of version 1.
+constexpr UnixMillis kWrittenMin(1ULL << 32U);
+
 Result<BackupCursor> cursor_from_json(ByteView document) {
   TRY_ASSIGN(const JsonFields fields, read_json_object(document, {}, {}));
   BackupCursor cursor;
@@ -28,6 +32,7 @@ Result<BackupCursor> cursor_from_bincode(ByteView document) {
   TRY_ASSIGN(cursor.log_sequence, take_number(in));
   TRY_ASSIGN(cursor.written, take_number(in).map(as<UnixMillis>));
   TRY(in.expect_end());
+  if (cursor.written < kWrittenMin) return Error::corrupt("written in 1970");
   return cursor;
 }
 
@@ -36,7 +41,7 @@ Result<BackupCursor> cursor_from_bincode(ByteView document) {
 Result<BackupCursor> parse_cursor(ByteView document) {
   if (document.size() > kCursorBytesMax)
     return Error::corrupt(fmt::format("a backup cursor of {} bytes", document.size()));
-  // A v1 cursor may begin with a brace (at epoch 123), but none is a JSON object with these fields.
+  // A v1 cursor may begin with a brace (at epoch 123), but no v1 cursor is JSON.
   auto json = cursor_from_json(document);
   if (json) return json;
   auto bincode = cursor_from_bincode(document);

@@ -20,7 +20,7 @@ struct BackupCursor {
   Epoch backed_up_epoch;
   std::uint64_t log_sequence = 0;  // v1: the file of the log up to which it is backed up; v2: 0
   Lsn wal_lsn;                     // v2: the place in the log up to which it is; v1: 0
-  UnixMillis written;
+  UnixMillis written;              // v1: after January 1970
   friend bool operator==(const BackupCursor&, const BackupCursor&) = default;
 };
 
