@@ -48,6 +48,7 @@ Result<WalIndexState> LiveWalIndex::read_once() {
   TRY_ASSIGN(state.header, sqlite::parse_wal_index_header(first, second));
   database_->pMethods->xShmBarrier(database_);
   state.backfilled = start[sqlite::kWalIndexBackfillAt / sizeof(std::uint32_t)];
+  state.attempted = start[sqlite::kWalIndexAttemptAt / sizeof(std::uint32_t)];
   database_->pMethods->xShmBarrier(database_);
   // A restart of the log writes the header before it clears the count: an unchanged header means
   // that the two belong together.

@@ -15,6 +15,7 @@ namespace epochfs::engine {
 struct WalIndexState {
   sqlite::WalIndexHeader header;
   std::uint32_t backfilled = 0;  // frames up to this one are in the database file
+  std::uint32_t attempted = 0;   // and up to this one some may be
 
   // The database file alone holds the state.
   [[nodiscard]] bool database_is_complete() const noexcept {

@@ -123,7 +123,7 @@ class Planner {
     }
     if (!old_run.orphans.empty() || (!plan.runs.empty() && !plan.runs.front().orphans.empty()))
       return refuse(kHiddenPages);
-    TRY_ASSIGN(const bool exact, leads_to_newest_state(start.first_frame, old_run.last_frame));
+    TRY_ASSIGN(const bool exact, leads_to_database_file(start.first_frame, old_run));
     if (!exact) return refuse("the old end of the restarted write-ahead log is incomplete");
     native::SourcePosition generation = cursor_.position;
     generation.frame = 0;
@@ -131,29 +131,27 @@ class Planner {
     return plan;
   }
 
-  // Known pages, then the old frames, then the new ones: is that the newest state?
-  Result<bool> leads_to_newest_state(std::uint32_t first_frame, std::uint32_t last_frame) {
+  // Known pages, then the old frames: is that the database file? A log is restarted only when the
+  // file is complete, and the file stays so until a checkpoint begins to copy new frames. The
+  // newest state would prove less: new frames may hide what a transaction wrote that is lost.
+  Result<bool> leads_to_database_file(std::uint32_t first_frame, const ScannedRun& old_run) {
     std::unordered_map<std::uint32_t, std::uint32_t> old_frames;
-    for (std::uint32_t frame = first_frame; frame <= last_frame; ++frame) {
+    for (std::uint32_t frame = first_frame; frame <= old_run.last_frame; ++frame) {
       TRY_ASSIGN(const sqlite::WalFrameHeader header, scene_.log.frame_header(frame));
       old_frames[header.page.get()] = frame;
     }
-    PageSet in_new_frames(scene_.page_count);
-    for (std::uint32_t frame = 1; frame <= scene_.state.header.last_frame; ++frame) {
-      TRY_ASSIGN(const sqlite::WalFrameHeader header, scene_.log.frame_header(frame));
-      if (header.page.get() <= scene_.page_count) in_new_frames[header.page.get() - 1] = true;
-    }
     ExpectedPages expected;
-    expected.count = scene_.page_count;
+    expected.count = old_run.pages_after;
     expected.hashes = [&](PageRange range) { return hashes_after(range, old_frames); };
     bool exact = true;
-    const auto on_change = [&](PageNo page, ByteView) -> Result<void> {
-      exact = exact && in_new_frames[page.get() - 1];
+    const auto on_change = [&](PageNo, ByteView) -> Result<void> {
+      exact = false;
       return {};
     };
-    TRY(compare_pages(*scene_.newest, scene_.log.page_size(), scene_.page_count, expected,
+    TRY(compare_pages(*scene_.database, scene_.log.page_size(), old_run.pages_after, expected,
                       on_change));
-    return exact;
+    TRY_ASSIGN(const WalIndexState now, scene_.index->read());
+    return exact && now.backfilled == 0 && now.attempted == 0;
   }
 
   Result<std::vector<std::uint64_t>> hashes_after(

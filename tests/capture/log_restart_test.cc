@@ -137,6 +137,24 @@ TEST_F(LogRestart, ComparesPagesWhenTheOldEndWasCutInTheMiddle) {
   expect_page_diff("incomplete");
 }
 
+TEST_F(LogRestart, ComparesPagesWhenNewFramesHideThatTheOldEndWasCut) {
+  for (int i = 0; i < 6; ++i) write(1);
+  const auto size = std::filesystem::file_size(path_ + "-wal");
+  checkpoint("RESTART");
+  write(1);
+  writer_.run("VACUUM");  // writes every page, so the newest state shows nothing of what was lost
+  std::filesystem::resize_file(path_ + "-wal", size - 2 * (4096 + 24));
+  expect_page_diff("incomplete");
+}
+
+TEST_F(LogRestart, ComparesPagesWhenACheckpointOfTheNewLogHidesTheOldEnd) {
+  for (int i = 0; i < 3; ++i) write(1);
+  checkpoint("RESTART");
+  write(1);
+  checkpoint("PASSIVE");
+  expect_page_diff("incomplete");
+}
+
 TEST_F(LogRestart, ComparesPagesAfterTwoRestarts) {
   write(1);
   checkpoint("RESTART");

@@ -13,8 +13,10 @@
 namespace epochfs::engine::sqlite {
 
 inline constexpr std::size_t kWalIndexRegionSize = 32768;
-inline constexpr std::size_t kWalIndexCopySize = 48;     // the header once
-inline constexpr std::size_t kWalIndexBackfillAt = 96;   // u32: frames that are in the database
+inline constexpr std::size_t kWalIndexCopySize = 48;    // the header once
+inline constexpr std::size_t kWalIndexBackfillAt = 96;  // u32: frames that are in the database
+inline constexpr std::size_t kWalIndexAttemptAt =
+    128;  // u32: frames that may be on their way there
 inline constexpr std::size_t kWalIndexHeaderSize = 136;  // both copies and the checkpoint's data
 
 struct WalIndexHeader {
