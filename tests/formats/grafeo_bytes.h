@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <limits>
 #include <random>
 #include <stdexcept>
 #include <string_view>
@@ -11,6 +12,8 @@
 #include "engine/core/hash.h"
 
 namespace epochfs::engine::grafeo {
+
+inline constexpr std::uint64_t kU64Max = std::numeric_limits<std::uint64_t>::max();
 
 // "01 fb 2c" with any white space.
 inline Bytes from_hex(std::string_view text) {

@@ -1,14 +1,10 @@
 #include <gtest/gtest.h>
 
-#include <limits>
-
 #include "engine/formats/grafeo/gbak.h"
 #include "tests/formats/grafeo_bytes.h"
 
 namespace epochfs::engine::grafeo {
 namespace {
-
-constexpr std::uint64_t kMax = std::numeric_limits<std::uint64_t>::max();
 
 TEST(GrafeoGbakTest, ReadsAndWritesTheExampleByteForByte) {
   const Bytes example = from_hex(
@@ -20,7 +16,7 @@ TEST(GrafeoGbakTest, ReadsAndWritesTheExampleByteForByte) {
 }
 
 TEST(GrafeoGbakTest, ReadsBackWhatItWritesAndIgnoresWhatFollows) {
-  const GbakHeader header{Generation::kV2, Epoch(4), Epoch(3), kMax};
+  const GbakHeader header{Generation::kV2, Epoch(4), Epoch(3), kU64Max};
   const Bytes rest(5);
   EXPECT_EQ(parse_gbak_header(joined({encode_gbak_header(header), rest})).value(), header);
 }
@@ -44,11 +40,11 @@ constexpr SegmentCase kSegmentCases[] = {
     {"fills the file", 128, 32, 168, true},
     {"is followed by another", 128, 32, 400, true},
     {"ends beyond the file", 129, 32, 168, false},
-    {"is longer than any file", kMax, 32, 168, false},
+    {"is longer than any file", kU64Max, 32, 168, false},
     {"is shorter than its header", 127, 32, 400, false},
     {"has its length cut", 128, 161, 168, false},
     {"lies behind the file", 128, 169, 168, false},
-    {"lies where offsets end", 128, kMax, kMax, false},
+    {"lies where offsets end", 128, kU64Max, kU64Max, false},
 };
 
 TEST(GrafeoGbakTest, FindsASegmentOnlyWithinItsFile) {

@@ -1,7 +1,6 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <limits>
 
 #include "engine/formats/grafeo/bincode.h"
 #include "engine/formats/grafeo/image_header.h"
@@ -10,7 +9,6 @@
 namespace epochfs::engine::grafeo {
 namespace {
 
-constexpr std::uint64_t kMax = std::numeric_limits<std::uint64_t>::max();
 constexpr std::size_t kSlots[] = {kImagePageSize, 2 * kImagePageSize};
 
 template <class T>
@@ -219,7 +217,7 @@ TEST(GrafeoImageTest, RefusesOtherFilesAndEveryTruncation) {
 }
 
 TEST(GrafeoImageTest, RefusesNumbersThatNoImageHas) {
-  EXPECT_EQ(code_of(parse_image_header(old_image({1, 0, kMax, 4}, {}))), Code::kCorrupt);
+  EXPECT_EQ(code_of(parse_image_header(old_image({1, 0, kU64Max, 4}, {}))), Code::kCorrupt);
   EXPECT_EQ(code_of(parse_image_header(old_image({1, 0x100000000, 1, 4}, {}))), Code::kCorrupt);
   Bytes image = old_image({1, 2, 3, 4}, {});
   image[kSlots[0]] = std::byte{0xff};
@@ -260,10 +258,10 @@ TEST(GrafeoImageTest, ListsTheChecksOfSections) {
 
 TEST(GrafeoImageTest, RefusesSectionsThatCannotBe) {
   EXPECT_EQ(code_of(parse_section_directory(section_directory(128, 16384, 1))), Code::kCorrupt);
-  EXPECT_EQ(code_of(parse_section_directory(section_directory(kMax & 0xffffffff, 16384, 1))),
+  EXPECT_EQ(code_of(parse_section_directory(section_directory(kU64Max & 0xffffffff, 16384, 1))),
             Code::kCorrupt);
   EXPECT_EQ(code_of(parse_section_directory(section_directory(1, 4096, 1))), Code::kCorrupt);
-  EXPECT_EQ(code_of(parse_section_directory(section_directory(1, 16384, kMax))), Code::kCorrupt);
+  EXPECT_EQ(code_of(parse_section_directory(section_directory(1, 16384, kU64Max))), Code::kCorrupt);
   EXPECT_EQ(code_of(parse_section_directory(Bytes(kImagePageSize - 1))), Code::kCorrupt);
 }
 

@@ -1,7 +1,5 @@
 #include <gtest/gtest.h>
 
-#include <limits>
-
 #include "engine/formats/grafeo/v1_frames.h"
 #include "engine/formats/grafeo/v1_scanner.h"
 #include "tests/formats/grafeo_bytes.h"
@@ -11,7 +9,7 @@ namespace {
 
 using V1Scan = Scan<V1EpochAdvance, V1LogEnd>;
 
-V1Scan scan_whole(ByteView log) {
+V1Scan scan_v1(ByteView log) {
   return scan_in_pieces(V1Scanner(), std::vector<V1EpochAdvance>(), log,
                         [&] { return log.size(); });
 }
@@ -24,7 +22,7 @@ Bytes framed(ByteView payload) {
 
 // Two epochs and an open transaction: a record, a commit, an epoch; a record, an abort, a commit,
 // an epoch; a record.
-Bytes sample_log() {
+Bytes sample_v1_log() {
   ByteWriter out;
   put_v1_frame(out, from_hex("00 03 01 01 50"));
   put_v1_commit(out, TransactionId(5));
@@ -37,7 +35,7 @@ Bytes sample_log() {
   return std::move(out).take();
 }
 
-// Of sample_log(): where its frames end.
+// Of sample_v1_log(): where its frames end.
 constexpr std::size_t kSampleEnds[] = {13, 23, 33, 341, 353, 367, 379, 389};
 
 TEST(GrafeoV1LogTest, WritesTheExamplesByteForByte) {
@@ -59,13 +57,13 @@ TEST(GrafeoV1LogTest, WritesTheExamplesByteForByte) {
 TEST(GrafeoV1LogTest, FindsEpochsAndWhatLiesBeforeThem) {
   const V1Scan want{{{Epoch(4), 33, {1, 0, 1}}, {Epoch(300), 379, {1, 1, 1}}},
                     {389, {0, 0, 1}, std::nullopt}};
-  EXPECT_EQ(scan_whole(sample_log()), want);
+  EXPECT_EQ(scan_v1(sample_v1_log()), want);
 }
 
 TEST(GrafeoV1LogTest, KeepsEpochsThatRepeatOrRunBackwards) {
   ByteWriter out;
   for (const std::uint64_t epoch : {5ULL, 5ULL, 0ULL, ~0ULL}) put_v1_epoch(out, Epoch(epoch));
-  const V1Scan scan = scan_whole(out.view());
+  const V1Scan scan = scan_v1(out.view());
   ASSERT_EQ(scan.found.size(), 4U);
   EXPECT_EQ(scan.found[1], (V1EpochAdvance{Epoch(5), 20, {}}));
   EXPECT_EQ(scan.found[2].epoch, Epoch(0));
@@ -73,14 +71,14 @@ TEST(GrafeoV1LogTest, KeepsEpochsThatRepeatOrRunBackwards) {
 }
 
 TEST(GrafeoV1LogTest, FindsNothingInAnEmptyLog) {
-  EXPECT_EQ(scan_whole({}), (V1Scan{{}, {0, {}, std::nullopt}}));
+  EXPECT_EQ(scan_v1({}), (V1Scan{{}, {0, {}, std::nullopt}}));
 }
 
 TEST(GrafeoV1LogTest, AnswersTheSameHoweverTheBytesArrive) {
   const std::uint64_t seed = std::random_device()();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937_64 random(seed);
-  const Bytes good = sample_log();
+  const Bytes good = sample_v1_log();
   std::vector<Bytes> logs = {good};
   for (int i = 0; i < 50; ++i) {
     logs.push_back(flipped(good, random() % (good.size() * 8)));
@@ -88,7 +86,7 @@ TEST(GrafeoV1LogTest, AnswersTheSameHoweverTheBytesArrive) {
                       good.begin() + static_cast<std::ptrdiff_t>(random() % good.size()));
   }
   for (const Bytes& log : logs) {
-    const V1Scan whole = scan_whole(log);
+    const V1Scan whole = scan_v1(log);
     const std::vector<V1EpochAdvance> none;
     EXPECT_EQ(scan_in_pieces(V1Scanner(), none, log, [] { return 1; }), whole);
     EXPECT_EQ(scan_in_pieces(V1Scanner(), none, log, [&] { return 1 + random() % 20; }), whole);
@@ -96,10 +94,10 @@ TEST(GrafeoV1LogTest, AnswersTheSameHoweverTheBytesArrive) {
 }
 
 TEST(GrafeoV1LogTest, FindsWhatLiesBeforeEveryTruncation) {
-  const Bytes good = sample_log();
-  const V1Scan whole = scan_whole(good);
+  const Bytes good = sample_v1_log();
+  const V1Scan whole = scan_v1(good);
   for (std::size_t size = 0; size < good.size(); ++size) {
-    const V1Scan scan = scan_whole(ByteView(good).first(size));
+    const V1Scan scan = scan_v1(ByteView(good).first(size));
     const auto* const next = std::ranges::upper_bound(kSampleEnds, size);
     const std::size_t end = next == std::begin(kSampleEnds) ? 0 : *std::prev(next);
     EXPECT_EQ(scan.end.end, end);
@@ -114,10 +112,10 @@ TEST(GrafeoV1LogTest, FindsWhatLiesBeforeEveryTruncation) {
 }
 
 TEST(GrafeoV1LogTest, StopsAtTheFrameOfAnyFlippedBit) {
-  const Bytes good = sample_log();
-  const V1Scan whole = scan_whole(good);
+  const Bytes good = sample_v1_log();
+  const V1Scan whole = scan_v1(good);
   for (std::size_t bit = 0; bit < good.size() * 8; ++bit) {
-    const V1Scan scan = scan_whole(flipped(good, bit));
+    const V1Scan scan = scan_v1(flipped(good, bit));
     ASSERT_TRUE(scan.end.damage) << bit;
     const auto* const frame_end = std::ranges::upper_bound(kSampleEnds, bit / 8);
     const std::size_t begin = frame_end == std::begin(kSampleEnds) ? 0 : *std::prev(frame_end);
@@ -147,7 +145,7 @@ TEST(GrafeoV1LogTest, TellsWhatIsWrongAndWhetherItIsATail) {
   ByteWriter start;
   put_v1_epoch(start, Epoch(4));
   for (const DamageCase& c : kDamageCases) {
-    const V1Scan scan = scan_whole(joined({start.view(), from_hex(c.hex)}));
+    const V1Scan scan = scan_v1(joined({start.view(), from_hex(c.hex)}));
     ASSERT_EQ(scan.found.size(), 1U) << c.name;
     ASSERT_TRUE(scan.end.damage) << c.name;
     EXPECT_EQ(scan.end.damage->offset, 10U) << c.name;
@@ -160,12 +158,12 @@ TEST(GrafeoV1LogTest, TellsWhatIsWrongAndWhetherItIsATail) {
 TEST(GrafeoV1LogTest, RefusesRecordsThatAreNeitherDataNorWholeControlRecords) {
   for (const std::string_view hex : {"27", "ff 01", "26", "26 04 00", "23", "24 fb 01", "25 fe",
                                      "26 fd 01 00 00 00 00 00 00 00 00"})
-    EXPECT_TRUE(scan_whole(framed(from_hex(hex))).end.damage) << hex;
-  EXPECT_EQ(scan_whole(framed(from_hex("26 fd 01 00 00 00 00 00 00 00"))).found.size(), 1U);
+    EXPECT_TRUE(scan_v1(framed(from_hex(hex))).end.damage) << hex;
+  EXPECT_EQ(scan_v1(framed(from_hex("26 fd 01 00 00 00 00 00 00 00"))).found.size(), 1U);
 }
 
 TEST(GrafeoV1LogTest, NamesEncryptionWhenTheFirstFrameIsUnreadable) {
-  const V1Scan scan = scan_whole(from_hex("02 00 00 00 23 05 00 00 00 00 00 00"));
+  const V1Scan scan = scan_v1(from_hex("02 00 00 00 23 05 00 00 00 00 00 00"));
   ASSERT_TRUE(scan.end.damage);
   EXPECT_NE(scan.end.damage->reason.find("encrypted"), std::string::npos);
 }
@@ -200,7 +198,7 @@ TEST(GrafeoV1LogTest, SurvivesRandomBytes) {
     for (std::size_t i = random() % 4; i > 0; --i)  // sound frames with anything in them
       put_v1_frame(log, random_bytes(random, random() % 12));
     log.put(random_bytes(random, random() % 40));
-    const V1Scan scan = scan_whole(log.view());
+    const V1Scan scan = scan_v1(log.view());
     ASSERT_LE(scan.end.end, log.size());
     ASSERT_EQ(scan.end.damage.has_value(), scan.end.end != log.size());
   }

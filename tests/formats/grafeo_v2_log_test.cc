@@ -1,7 +1,5 @@
 #include <gtest/gtest.h>
 
-#include <limits>
-
 #include "engine/formats/grafeo/v2_frames.h"
 #include "engine/formats/grafeo/v2_scanner.h"
 #include "tests/formats/grafeo_bytes.h"
@@ -11,10 +9,9 @@ namespace {
 
 using V2Scan = Scan<V2Group, V2LogEnd>;
 
-constexpr std::uint64_t kMax = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint8_t kWhole = kV2First | kV2Last;
 
-V2Scan scan_whole(Lsn first, ByteView log) {
+V2Scan scan_v2(Lsn first, ByteView log) {
   return scan_in_pieces(V2Scanner(first), std::vector<V2Group>(), log, [&] { return log.size(); });
 }
 
@@ -61,7 +58,7 @@ Bytes records(std::size_t count) {
 }
 
 // A group of one frame, an empty group, a group of three frames, a barrier.
-LogBuilder sample_log() {
+LogBuilder sample_v2_log() {
   LogBuilder log(kFirst);
   log.frame(kWhole, log.start(kBegin4, 2));
   log.barrier();
@@ -97,24 +94,24 @@ TEST(GrafeoV2LogTest, WritesAFrameAsTheExampleShowsIt) {
 }
 
 TEST(GrafeoV2LogTest, FindsGroupsAndTheirEpochs) {
-  const LogBuilder log = sample_log();
+  const LogBuilder log = sample_v2_log();
   const auto at = [&](std::size_t frame) { return Lsn(kFirst.get() + log.ends()[frame]); };
   const V2Scan want{{{kFirst, at(0), kFirst, kBegin4, 2},
                      {at(0), at(1), at(0), std::nullopt, 0},
                      {at(1), at(4), at(1), kBegin300, 4},
                      {at(4), at(5), at(4), std::nullopt, 0}},
                     {at(5), std::nullopt}};
-  EXPECT_EQ(scan_whole(kFirst, log.bytes()), want);
+  EXPECT_EQ(scan_v2(kFirst, log.bytes()), want);
 }
 
 TEST(GrafeoV2LogTest, FindsNothingInASegmentWithoutFrames) {
-  EXPECT_EQ(scan_whole(Lsn(kMax), {}), (V2Scan{{}, {Lsn(kMax), std::nullopt}}));
+  EXPECT_EQ(scan_v2(Lsn(kU64Max), {}), (V2Scan{{}, {Lsn(kU64Max), std::nullopt}}));
 }
 
 TEST(GrafeoV2LogTest, KeepsAnOriginThatIsNotKnownHere) {
   LogBuilder log(kFirst);
   log.frame(kWhole, log.start({Epoch(1), UnixMillis(2), V2Origin(99)}, 0));
-  const V2Scan scan = scan_whole(kFirst, log.bytes());
+  const V2Scan scan = scan_v2(kFirst, log.bytes());
   ASSERT_EQ(scan.found.size(), 1U);
   EXPECT_EQ(scan.found[0].start->origin, V2Origin(99));
 }
@@ -123,7 +120,7 @@ TEST(GrafeoV2LogTest, AnswersTheSameHoweverTheBytesArrive) {
   const std::uint64_t seed = std::random_device()();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937_64 random(seed);
-  const LogBuilder log = sample_log();
+  const LogBuilder log = sample_v2_log();
   const ByteView good = log.bytes();
   std::vector<Bytes> logs = {Bytes(good.begin(), good.end())};
   for (int i = 0; i < 50; ++i) {
@@ -132,7 +129,7 @@ TEST(GrafeoV2LogTest, AnswersTheSameHoweverTheBytesArrive) {
     logs.emplace_back(cut.begin(), cut.end());
   }
   for (const Bytes& bytes : logs) {
-    const V2Scan whole = scan_whole(kFirst, bytes);
+    const V2Scan whole = scan_v2(kFirst, bytes);
     const std::vector<V2Group> none;
     EXPECT_EQ(scan_in_pieces(V2Scanner(kFirst), none, bytes, [] { return 1; }), whole);
     EXPECT_EQ(scan_in_pieces(V2Scanner(kFirst), none, bytes, [&] { return 1 + random() % 40; }),
@@ -141,10 +138,10 @@ TEST(GrafeoV2LogTest, AnswersTheSameHoweverTheBytesArrive) {
 }
 
 TEST(GrafeoV2LogTest, FindsWholeGroupsBeforeEveryTruncation) {
-  const LogBuilder log = sample_log();
-  const V2Scan whole = scan_whole(kFirst, log.bytes());
+  const LogBuilder log = sample_v2_log();
+  const V2Scan whole = scan_v2(kFirst, log.bytes());
   for (std::size_t size = 0; size < log.bytes().size(); ++size) {
-    const V2Scan scan = scan_whole(kFirst, log.bytes().first(size));
+    const V2Scan scan = scan_v2(kFirst, log.bytes().first(size));
     const auto fits = [&](const V2Group& group) { return group.end.get() - kFirst.get() <= size; };
     const auto count = static_cast<std::size_t>(std::ranges::count_if(whole.found, fits));
     const auto expected = std::span(whole.found).first(count);
@@ -159,10 +156,10 @@ TEST(GrafeoV2LogTest, FindsWholeGroupsBeforeEveryTruncation) {
 }
 
 TEST(GrafeoV2LogTest, StopsAtTheFrameOfAnyFlippedBit) {
-  const LogBuilder log = sample_log();
-  const V2Scan whole = scan_whole(kFirst, log.bytes());
+  const LogBuilder log = sample_v2_log();
+  const V2Scan whole = scan_v2(kFirst, log.bytes());
   for (std::size_t bit = 0; bit < log.bytes().size() * 8; ++bit) {
-    const V2Scan scan = scan_whole(kFirst, flipped(log.bytes(), bit));
+    const V2Scan scan = scan_v2(kFirst, flipped(log.bytes(), bit));
     ASSERT_TRUE(scan.end.damage) << bit;
     const auto frame_end = std::ranges::upper_bound(log.ends(), bit / 8);
     const std::size_t begin = frame_end == log.ends().begin() ? 0 : *std::prev(frame_end);
@@ -173,7 +170,7 @@ TEST(GrafeoV2LogTest, StopsAtTheFrameOfAnyFlippedBit) {
 }
 
 void expect_refused(const LogBuilder& log, std::string_view reason) {
-  const V2Scan scan = scan_whole(kFirst, log.bytes());
+  const V2Scan scan = scan_v2(kFirst, log.bytes());
   ASSERT_TRUE(scan.end.damage) << reason;
   EXPECT_NE(scan.end.damage->reason.find(reason), std::string::npos) << scan.end.damage->reason;
   EXPECT_EQ(scan.end.end, kFirst) << reason;
@@ -228,36 +225,36 @@ TEST(GrafeoV2LogTest, RefusesARecordThatSpansFrames) {
 TEST(GrafeoV2LogTest, RefusesFramesOfAnotherPlaceOrSize) {
   const LogBuilder elsewhere = LogBuilder(Lsn(262)).barrier();
   expect_refused(LogBuilder(kFirst).frame(0, {}), "outside");
-  const V2Scan moved = scan_whole(kFirst, elsewhere.bytes());
+  const V2Scan moved = scan_v2(kFirst, elsewhere.bytes());
   ASSERT_TRUE(moved.end.damage);
   EXPECT_NE(moved.end.damage->reason.find("says that it is at 262"), std::string::npos);
 
   Bytes huge(elsewhere.bytes().begin(), elsewhere.bytes().end());
   store_le<std::uint32_t>(huge, kV2PayloadBytesMax + 1);
-  const V2Scan large = scan_whole(Lsn(262), huge);
+  const V2Scan large = scan_v2(Lsn(262), huge);
   ASSERT_TRUE(large.end.damage);
   EXPECT_NE(large.end.damage->reason.find("1073741825 bytes"), std::string::npos);
 }
 
 TEST(GrafeoV2LogTest, RefusesAFrameBeyondTheLastPosition) {
-  const Lsn last(kMax - kV2BarrierSize);
-  EXPECT_EQ(scan_whole(last, encode_v2_barrier(last)).end, (V2LogEnd{Lsn(kMax), std::nullopt}));
-  const Lsn beyond(kMax - kV2BarrierSize + 1);
-  EXPECT_TRUE(scan_whole(beyond, encode_v2_barrier(beyond)).end.damage);
+  const Lsn last(kU64Max - kV2BarrierSize);
+  EXPECT_EQ(scan_v2(last, encode_v2_barrier(last)).end, (V2LogEnd{Lsn(kU64Max), std::nullopt}));
+  const Lsn beyond(kU64Max - kV2BarrierSize + 1);
+  EXPECT_TRUE(scan_v2(beyond, encode_v2_barrier(beyond)).end.damage);
 }
 
 TEST(GrafeoV2LogTest, TellsATailFromDamageInTheMiddle) {
-  const LogBuilder log = sample_log();
+  const LogBuilder log = sample_v2_log();
   Bytes bad_last(log.bytes().begin(), log.bytes().end());
   bad_last.back() ^= std::byte{1};
-  EXPECT_TRUE(scan_whole(kFirst, bad_last).end.damage->is_tail);
+  EXPECT_TRUE(scan_v2(kFirst, bad_last).end.damage->is_tail);
   bad_last.push_back(std::byte{0});
-  EXPECT_FALSE(scan_whole(kFirst, bad_last).end.damage->is_tail);
-  const V2Scan zeros = scan_whole(kFirst, joined({log.bytes(), Bytes(100)}));
+  EXPECT_FALSE(scan_v2(kFirst, bad_last).end.damage->is_tail);
+  const V2Scan zeros = scan_v2(kFirst, joined({log.bytes(), Bytes(100)}));
   EXPECT_TRUE(zeros.end.damage->is_tail);
   EXPECT_EQ(zeros.found.size(), 4U);
   EXPECT_FALSE(
-      scan_whole(kFirst, joined({log.bytes(), Bytes(100), from_hex("01")})).end.damage->is_tail);
+      scan_v2(kFirst, joined({log.bytes(), Bytes(100), from_hex("01")})).end.damage->is_tail);
 }
 
 TEST(GrafeoV2LogTest, SurvivesRandomBytes) {
@@ -274,7 +271,7 @@ TEST(GrafeoV2LogTest, SurvivesRandomBytes) {
       log.frame(static_cast<std::uint8_t>(random() % 5), payload, random() % 2);
     }
     const Bytes bytes = joined({log.bytes(), random_bytes(random, random() % 40)});
-    const V2Scan scan = scan_whole(first, bytes);
+    const V2Scan scan = scan_v2(first, bytes);
     ASSERT_LE(scan.end.end.get() - first.get(), bytes.size());
     ASSERT_EQ(scan.end.damage.has_value(), scan.end.end.get() - first.get() != bytes.size());
   }

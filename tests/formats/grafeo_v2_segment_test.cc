@@ -1,14 +1,10 @@
 #include <gtest/gtest.h>
 
-#include <limits>
-
 #include "engine/formats/grafeo/v2_segment.h"
 #include "tests/formats/grafeo_bytes.h"
 
 namespace epochfs::engine::grafeo {
 namespace {
-
-constexpr std::uint64_t kMax = std::numeric_limits<std::uint64_t>::max();
 
 V2SegmentHeader some_header() {
   V2SegmentHeader header{{}, Lsn(261), UnixMillis(1795245418000)};
@@ -59,13 +55,13 @@ TEST(GrafeoV2SegmentTest, SaysWhyItCannotReadOne) {
   EXPECT_EQ(code_of(parse_v2_segment_header(changed<std::uint32_t>(12, 0x8000))),
             Code::kUnsupported);
   EXPECT_TRUE(parse_v2_segment_header(changed<std::uint32_t>(12, 0xffff0000)));
-  EXPECT_TRUE(parse_v2_segment_header(changed<std::uint64_t>(108, kMax)));
+  EXPECT_TRUE(parse_v2_segment_header(changed<std::uint64_t>(108, kU64Max)));
 }
 
 TEST(GrafeoV2SegmentTest, NamesSegmentsAfterTheirPlace) {
   EXPECT_EQ(v2_segment_name(Lsn(261)), "wal_00000000000000000261.log");
-  EXPECT_EQ(v2_segment_name(Lsn(kMax)), "wal_18446744073709551615.log");
-  for (const std::uint64_t lsn : {std::uint64_t{0}, std::uint64_t{261}, kMax})
+  EXPECT_EQ(v2_segment_name(Lsn(kU64Max)), "wal_18446744073709551615.log");
+  for (const std::uint64_t lsn : {std::uint64_t{0}, std::uint64_t{261}, kU64Max})
     EXPECT_EQ(parse_v2_segment_name(v2_segment_name(Lsn(lsn))), Lsn(lsn));
   for (const std::string_view other :
        {"", "wal_00000000.log", "wal_0000000000000000026x.log", "wal_99999999999999999999.log",
@@ -77,8 +73,8 @@ TEST(GrafeoV2SegmentTest, NamesSegmentsAfterTheirPlace) {
 TEST(GrafeoV2SegmentTest, EndsWhereItsBytesEnd) {
   EXPECT_EQ(v2_segment_end(Lsn(261), 128).value(), Lsn(261));
   EXPECT_EQ(v2_segment_end(Lsn(261), 161).value(), Lsn(294));
-  EXPECT_EQ(v2_segment_end(Lsn(kMax - 33), 161).value(), Lsn(kMax));
-  EXPECT_EQ(code_of(v2_segment_end(Lsn(kMax - 32), 161)), Code::kCorrupt);
+  EXPECT_EQ(v2_segment_end(Lsn(kU64Max - 33), 161).value(), Lsn(kU64Max));
+  EXPECT_EQ(code_of(v2_segment_end(Lsn(kU64Max - 32), 161)), Code::kCorrupt);
   EXPECT_EQ(code_of(v2_segment_end(Lsn(0), 127)), Code::kCorrupt);
 }
 

@@ -1,10 +1,9 @@
 // What an image (.grafeo) tells of itself in its first three pages: container 1, 2 or 3.
 //
 // Source    README.md, section 7
-// Trust     none. In containers 1 and 2 no checksum covers these pages: only the payload check
-// shows
-//           that they belong to the rest of the file, and nothing but the manifest's CRC proves the
-//           epoch. In container 3 checksums cover everything that is used
+// Trust     none. In containers 1 and 2 no checksum covers these pages: only the payload's check
+//           shows that they belong to the rest of the file, and only the manifest's CRC proves the
+//           epoch. In container 3 checksums cover all that is used
 #pragma once
 
 #include <cstdint>

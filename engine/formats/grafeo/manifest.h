@@ -3,7 +3,7 @@
 // Source    README.md, section 2
 // Trust     none: lengths and counts are checked; version 1 has no checksum, so its numbers may be
 //           anything. Whether epochs, sizes and checksums are true is for the reader to find out
-// Cost      memory grows with the bytes, by a small factor
+// Cost      memory of some 20 times the document at the most
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@
 namespace epochfs::engine::grafeo {
 
 inline constexpr std::string_view kManifestFile = "backup_manifest.json";  // of both generations
-inline constexpr std::uint64_t kManifestBytesMax = 64ULL * 1024 * 1024;
+inline constexpr std::uint64_t kManifestBytesMax = 16ULL * 1024 * 1024;    // 70,000 segments
 
 enum class SegmentKind : std::uint32_t { kFull = 0, kIncremental = 1 };
 

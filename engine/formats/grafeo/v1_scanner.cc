@@ -78,24 +78,21 @@ Result<void> V1Scanner::check_frame(std::vector<V1EpochAdvance>& found) {
     return Error::corrupt(frame_begin_ == 0
                               ? "the first frame's checksum differs: damaged, or an encrypted log"
                               : "a frame's checksum differs");
-  ByteCursor in(payload_start_.view());
-  TRY_ASSIGN(const auto kind, in.take_le<std::uint8_t>());
+  const auto kind = std::to_integer<std::uint8_t>(payload_start_.view().front());
   if (kind < static_cast<std::uint8_t>(V1Record::kCommit)) {
     ++counts_.data_records;
     return {};
   }
-  return count_control(static_cast<V1Record>(kind), in, found);
+  return count_control(static_cast<V1Record>(kind), found);
 }
 
-Result<void> V1Scanner::count_control(V1Record kind, ByteCursor& in,
-                                      std::vector<V1EpochAdvance>& found) {
-  if (kind > V1Record::kEpochAdvance)
-    return Error::corrupt(fmt::format("a record of kind {}", static_cast<unsigned>(kind)));
-  TRY_ASSIGN(const std::uint64_t number, take_number(in));
-  TRY(in.expect_end());
-  if (payload_bytes_ > kControlBytesMax)
+Result<void> V1Scanner::count_control(V1Record kind, std::vector<V1EpochAdvance>& found) {
+  if (kind > V1Record::kEpochAdvance || payload_bytes_ > kControlBytesMax)
     return Error::corrupt(fmt::format("a record of kind {} with {} bytes",
                                       static_cast<unsigned>(kind), payload_bytes_));
+  ByteCursor in(payload_start_.view().subspan(1));
+  TRY_ASSIGN(const std::uint64_t number, take_number(in));
+  TRY(in.expect_end());
   if (kind == V1Record::kCommit) ++counts_.commits;
   if (kind == V1Record::kAbort) ++counts_.aborts;
   if (kind == V1Record::kEpochAdvance) {

@@ -61,7 +61,7 @@ class V1Scanner {
   void take_payload(ByteView bytes);
   void end_frame(std::vector<V1EpochAdvance>& found);
   Result<void> check_frame(std::vector<V1EpochAdvance>& found);
-  Result<void> count_control(V1Record kind, ByteCursor& in, std::vector<V1EpochAdvance>& found);
+  Result<void> count_control(V1Record kind, std::vector<V1EpochAdvance>& found);
 
   Part part_ = Part::kLength;
   std::uint64_t position_ = 0;     // bytes that were pushed

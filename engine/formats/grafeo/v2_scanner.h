@@ -1,11 +1,9 @@
 // Finds the groups of a segment of the v2 log in one pass over its bytes.
 //
 // Source    the frames of one segment, behind its header, in pieces of any size; the answer does
-// not
-//           depend on where they are cut
+//           not depend on where they are cut
 // Trust     none. Checked are every frame's CRC, place, flags and transaction, and that records
-// fill
-//           the payloads exactly; what a record says is looked at for GroupBegin alone
+//           fill the payloads exactly; of what a record says, GroupBegin alone is looked at
 // Cost      constant memory: payloads are summed as they pass, and not kept
 // Errors    none: damage is part of the answer. What was found before it is sound, what follows it
 //           is not looked at
