@@ -74,7 +74,9 @@ Result<void> check_pages(ByteView pages, PageSize page_size,
 
 }  // namespace
 
-Result<Bytes> compress_frame(ByteView plain, ByteView prefix, int level) {
+Result<Bytes> compress_frame(ByteView bytes, std::size_t prefix_bytes, int level) {
+  const ByteView prefix = bytes.first(prefix_bytes);
+  const ByteView plain = bytes.subspan(prefix_bytes);
   ZSTD_CCtx* context = compress_context();
   TRY(compressed(ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)));
   TRY(compressed(ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1)));

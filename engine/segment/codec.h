@@ -11,8 +11,11 @@
 
 namespace epochfs::engine {
 
-// One zstd frame with content size and checksum; `prefix` as by `zstd --patch-from`, empty: none.
-Result<Bytes> compress_frame(ByteView plain, ByteView prefix, int level);
+// One zstd frame with content size and checksum. The first `prefix_bytes` of `bytes` are not in it:
+// they are the reference, as of `zstd --patch-from`, for the plain bytes behind them. Both in one
+// piece, because zstd looks for matches in another way when its input happens to follow the prefix
+// in memory: so equal bytes give equal frames.
+Result<Bytes> compress_frame(ByteView bytes, std::size_t prefix_bytes, int level);
 // Exactly one frame that fills `out` exactly. kCorrupt otherwise.
 Result<void> decompress_frame(ByteView frame, ByteView prefix, MutableByteView out);
 

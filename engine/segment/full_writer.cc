@@ -28,7 +28,7 @@ std::uint32_t block_bytes_for(std::uint32_t wanted, PageSize page_size) {
 
 Result<StoredBlock> store_block(PlainBlock block, PageSize page_size, int level) {
   StoredBlock stored;
-  TRY_ASSIGN(stored.frame, compress_frame(block.bytes, {}, level));
+  TRY_ASSIGN(stored.frame, compress_frame(block.bytes, 0, level));
   block.bytes.resize(page_size.pages_in(block.bytes.size()) * page_size.bytes());  // zeros
   for (ByteView rest = block.bytes; !rest.empty(); rest = rest.subspan(page_size.bytes())) {
     const PageNo page(block.first.get() + static_cast<std::uint32_t>(stored.page_hashes.size()));

@@ -17,8 +17,10 @@ struct PlainRecord {
   PageNo page;
   std::vector<Epoch> epochs;
   std::vector<std::uint64_t> hashes;
-  Bytes versions;
-  Bytes prefix;  // empty: none
+  Bytes bytes;  // the prefix, if any, and the versions
+  std::size_t prefix_bytes = 0;
+
+  [[nodiscard]] ByteView versions() const { return ByteView(bytes).subspan(prefix_bytes); }
 };
 
 struct RecordBatch {
@@ -33,8 +35,7 @@ struct StoredBatch {
 
 Result<void> check_hashes(const PlainRecord& record, PageSize page_size) {
   for (std::size_t i = 0; i < record.hashes.size(); ++i) {
-    const ByteView version =
-        ByteView(record.versions).subspan(i * page_size.bytes(), page_size.bytes());
+    const ByteView version = record.versions().subspan(i * page_size.bytes(), page_size.bytes());
     if (page_hash(version) != record.hashes[i])
       return Error::invalid(fmt::format("page {} of epoch {} came with the hash of another",
                                         record.page.get(), record.epochs[i].get()));
@@ -46,9 +47,9 @@ Result<StoredBatch> store_batch(RecordBatch batch, PageSize page_size, int level
   StoredBatch stored;
   for (PlainRecord& record : batch.records) {
     TRY(check_hashes(record, page_size));
-    TRY_ASSIGN(const Bytes frame, compress_frame(record.versions, record.prefix, level));
+    TRY_ASSIGN(const Bytes frame, compress_frame(record.bytes, record.prefix_bytes, level));
     const Bytes header = native::encode_record_header(
-        {record.page, !record.prefix.empty(), record.epochs, std::move(record.hashes)});
+        {record.page, record.prefix_bytes != 0, record.epochs, std::move(record.hashes)});
     stored.units.insert(stored.units.end(), header.begin(), header.end());
     stored.units.insert(stored.units.end(), frame.begin(), frame.end());
     stored.rows.push_back({record.page, static_cast<std::uint32_t>(header.size() + frame.size()),
@@ -83,16 +84,17 @@ class IncrementalWriter::Impl {
       TRY(end_record());
       record_.page = page;
       // What the reader is given as a prefix, or nothing at all.
-      if (native::is_usable_prefix(prefix)) record_.prefix.assign(prefix.begin(), prefix.end());
+      if (native::is_usable_prefix(prefix)) begin_with(prefix);
     } else if (record_.epochs.size() == native::versions_per_record(page_size_)) {
-      Bytes same_prefix = record_.prefix;
+      const ByteView same = ByteView(record_.bytes).first(record_.prefix_bytes);
+      const Bytes same_prefix(same.begin(), same.end());
       TRY(end_record());
       record_.page = page;
-      record_.prefix = std::move(same_prefix);
+      begin_with(same_prefix);
     }
     record_.epochs.push_back(epoch);
     record_.hashes.push_back(hash);
-    record_.versions.insert(record_.versions.end(), bytes.begin(), bytes.end());
+    record_.bytes.insert(record_.bytes.end(), bytes.begin(), bytes.end());
     newest_of_page_ = epoch;
     ++version_count_;
     return {};
@@ -147,9 +149,14 @@ class IncrementalWriter::Impl {
     return {};
   }
 
+  void begin_with(ByteView prefix) {
+    record_.bytes.assign(prefix.begin(), prefix.end());
+    record_.prefix_bytes = prefix.size();
+  }
+
   Result<void> end_record() {
     if (record_.epochs.empty()) return {};
-    batch_.bytes += record_.versions.size();
+    batch_.bytes += record_.versions().size();
     batch_.records.push_back(std::exchange(record_, PlainRecord()));
     return batch_.bytes < kBatchBytes ? Result<void>() : push_batch();
   }

@@ -24,7 +24,7 @@ Result<void> SegmentOutput::put_unit(ByteView unit) {
 }
 
 Result<void> SegmentOutput::add_table(native::TableKind kind, std::size_t rows, ByteView raw) {
-  TRY_ASSIGN(const Bytes frame, compress_frame(raw, {}, level_));
+  TRY_ASSIGN(const Bytes frame, compress_frame(raw, 0, level_));
   Bytes chunk = native::encode_table_header({kind, static_cast<std::uint32_t>(rows),
                                              static_cast<std::uint32_t>(raw.size()),
                                              static_cast<std::uint32_t>(frame.size())});

@@ -20,13 +20,17 @@ Bytes noise(std::size_t size, std::uint64_t seed) {
   return bytes;
 }
 
+Bytes joined(const Bytes& first, const Bytes& second) {
+  Bytes both = first;
+  both.insert(both.end(), second.begin(), second.end());
+  return both;
+}
+
 // A record of two versions of page 7; `prefix` may be empty.
 Bytes record_of(const Bytes& first, const Bytes& second, const Bytes& prefix) {
-  Bytes versions = first;
-  versions.insert(versions.end(), second.begin(), second.end());
   Bytes unit = native::encode_record_header(
       {PageNo(7), !prefix.empty(), {Epoch(3), Epoch(9)}, {page_hash(first), page_hash(second)}});
-  const Bytes frame = must(compress_frame(versions, prefix, 3));
+  const Bytes frame = must(compress_frame(joined(prefix, joined(first, second)), prefix.size(), 3));
   unit.insert(unit.end(), frame.begin(), frame.end());
   return unit;
 }
@@ -36,7 +40,7 @@ const PageSize kPageSize;  // 4096
 TEST(FrameTest, ComesBackAsItWent) {
   for (const std::size_t size : {std::size_t{1}, std::size_t{4096}, std::size_t{65536}}) {
     const Bytes plain = noise(size, size);
-    const Bytes frame = must(compress_frame(plain, {}, 3));
+    const Bytes frame = must(compress_frame(plain, 0, 3));
     Bytes out(size);
     must(decompress_frame(frame, {}, out));
     EXPECT_EQ(out, plain);
@@ -47,7 +51,7 @@ TEST(FrameTest, CostsLittleWithASimilarPrefix) {
   const Bytes before = noise(4096, 1);
   Bytes after = before;
   after[100] ^= std::byte{1};
-  const Bytes frame = must(compress_frame(after, before, 3));
+  const Bytes frame = must(compress_frame(joined(before, after), before.size(), 3));
   EXPECT_LT(frame.size(), 100U);
   Bytes out(4096);
   must(decompress_frame(frame, before, out));
@@ -58,7 +62,7 @@ TEST(FrameTest, CostsLittleWithASimilarPrefix) {
 }
 
 TEST(FrameTest, MustFillItsPlaceExactly) {
-  const Bytes frame = must(compress_frame(noise(1000, 1), {}, 3));
+  const Bytes frame = must(compress_frame(noise(1000, 1), 0, 3));
   for (const std::size_t size : {std::size_t{0}, std::size_t{999}, std::size_t{1001}}) {
     Bytes out(size);
     EXPECT_FALSE(decompress_frame(frame, {}, out)) << size;
@@ -83,7 +87,7 @@ TEST(FrameTest, MayBeNoSkippableFrame) {
 
 TEST(FrameTest, ShowsEveryFlippedBit) {
   const Bytes plain = noise(300, 5);
-  const Bytes frame = must(compress_frame(plain, {}, 3));
+  const Bytes frame = must(compress_frame(plain, 0, 3));
   for (std::size_t bit = 0; bit < frame.size() * 8; ++bit) {
     Bytes bad = frame;
     bad[bit / 8] ^= std::byte{1} << (bit % 8);
@@ -96,12 +100,12 @@ TEST(FrameTest, ShowsEveryFlippedBit) {
 
 // What says to be a frame of a few bytes and would unpack to very much.
 TEST(FrameTest, IsNoBomb) {
-  const Bytes bomb = must(compress_frame(Bytes(64 * 1024 * 1024), {}, 3));
+  const Bytes bomb = must(compress_frame(Bytes(64 * 1024 * 1024), 0, 3));
   Bytes out(4096);
   EXPECT_FALSE(decompress_frame(bomb, {}, out));
   EXPECT_FALSE(decode_block(bomb, 4096, kPageSize, std::vector<std::uint64_t>(1)));
   Bytes lying = bomb;  // the frame header now promises a page, its content is unchanged
-  const Bytes small = must(compress_frame(Bytes(4096), {}, 3));
+  const Bytes small = must(compress_frame(Bytes(4096), 0, 3));
   lying.erase(lying.begin(), lying.begin() + 6);
   lying.insert(lying.begin(), small.begin(), small.begin() + 7);
   EXPECT_FALSE(decompress_frame(lying, {}, out));
@@ -113,14 +117,14 @@ TEST(BlockTest, PadsItsLastPageWithZeros) {
   padded.resize(8192);
   const std::vector<std::uint64_t> hashes = {page_hash(ByteView(padded).first(4096)),
                                              page_hash(ByteView(padded).subspan(4096))};
-  const Bytes stored = must(compress_frame(plain, {}, 3));
+  const Bytes stored = must(compress_frame(plain, 0, 3));
   EXPECT_EQ(must(decode_block(stored, 5000, kPageSize, hashes)), padded);
 }
 
 TEST(BlockTest, IsCheckedPageByPage) {
   const Bytes plain = noise(8192, 3);
   const std::vector<std::uint64_t> hashes = {page_hash(ByteView(plain).first(4096)), 12345};
-  const Bytes stored = must(compress_frame(plain, {}, 3));
+  const Bytes stored = must(compress_frame(plain, 0, 3));
   const auto decoded = decode_block(stored, 8192, kPageSize, hashes);
   ASSERT_FALSE(decoded);
   EXPECT_EQ(decoded.error().code, Code::kCorrupt);
@@ -128,7 +132,7 @@ TEST(BlockTest, IsCheckedPageByPage) {
 }
 
 TEST(BlockTest, RefusesSizesThatDoNotFit) {
-  const Bytes stored = must(compress_frame(noise(8192, 3), {}, 3));
+  const Bytes stored = must(compress_frame(noise(8192, 3), 0, 3));
   const std::vector<std::uint64_t> hashes(2);
   for (const std::size_t bytes : {std::size_t{0}, std::size_t{4096}, std::size_t{8193},
                                   std::size_t{1} << 31U, ~std::size_t{0}})

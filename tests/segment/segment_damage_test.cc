@@ -139,7 +139,7 @@ class ForgedTables : public SegmentDamage {
     Bytes forged(segment.begin(), segment.begin() + static_cast<long>(footer.tables_offset));
     Bytes tables;
     for (const Chunk& chunk : chunks) {
-      const Bytes frame = must(compress_frame(chunk.columns, {}, 3));
+      const Bytes frame = must(compress_frame(chunk.columns, 0, 3));
       native::TableHeader header = chunk.header;
       header.stored_bytes = static_cast<std::uint32_t>(frame.size());
       const Bytes head = native::encode_table_header(header);
