@@ -61,12 +61,13 @@ class WalSnapshot final : public Snapshot {
     if (verdict.continuity == Continuity::kUnchanged) return std::make_unique<PlannedChanges>();
     if (verdict.continuity == Continuity::kUnknown)
       return changed_pages(known, std::move(verdict.reason));
-    TRY_ASSIGN(const WalLog log, log_to_keep(verdict.continuity == Continuity::kRestarted));
-    WalScene scene = {log, &*database_, &*newest_, &*index_, state_, page_count_};
+    TRY_ASSIGN(const auto log, log_to_keep(verdict.continuity == Continuity::kRestarted));
+    if (!log) return changed_pages(known, "the write-ahead log was restarted while it was read");
+    WalScene scene = {*log, &*database_, &*newest_, &*index_, state_, page_count_};
     TRY_ASSIGN(CommitPlan plan,
                plan_commits(verdict.continuity, known, scene, options_.frames_per_batch));
     if (!plan.refusal.empty()) return changed_pages(known, std::move(plan.refusal));
-    return commits(std::move(plan), log);
+    return commits(std::move(plan), *log);
   }
 
   Result<void> confirm() override {
@@ -184,9 +185,10 @@ class WalSnapshot final : public Snapshot {
   }
 
   // When everything was copied into the database, the next writer may overwrite the log in spite of
-  // our pin; a log that was restarted is being overwritten. Then we need a copy.
-  Result<WalLog> log_to_keep(bool with_old_end) {
-    if (!state_.database_is_complete() && !with_old_end) return live_log();
+  // our pin; a log that was restarted is being overwritten. Then we need a copy. nullopt: it was
+  // overwritten before we had one; the pin keeps the state all the same, which is in the file.
+  Result<std::optional<WalLog>> log_to_keep(bool with_old_end) {
+    if (!state_.database_is_complete() && !with_old_end) return std::optional(live_log());
     TRY_ASSIGN(const std::uint64_t file_bytes, log_file_->size());
     const std::uint64_t wanted =
         with_old_end ? file_bytes
@@ -196,8 +198,8 @@ class WalSnapshot final : public Snapshot {
     // Whoever restarts a log says so in the index before touching a frame.
     TRY_ASSIGN(const WalIndexState now, index_->read());
     if (now.header.salts != state_.header.salts || now.header.last_frame < state_.header.last_frame)
-      return restarted();
-    return WalLog(*log_copy_, info_.page_size);
+      return std::optional<WalLog>();
+    return std::optional(WalLog(*log_copy_, info_.page_size));
   }
 
   std::unique_ptr<Changes> commits(CommitPlan plan, WalLog log) {

@@ -265,6 +265,21 @@ TEST_F(LogRestart, IsNotDisturbedByARestartWhileItReads) {
   EXPECT_EQ(replay_.newest(), then);
 }
 
+TEST_F(LogRestart, ComparesPagesWhenItIsRestartedBeforeItCouldBeCopied) {
+  write(1);
+  write(1);
+  checkpoint("PASSIVE");
+  const std::string then = writer_.image();
+  replay_.meanwhile = [&] { write(1); };
+  ASSERT_WORKS(replay_.back_up());
+  EXPECT_EQ(replay_.last_reason, "the write-ahead log was restarted while it was read");
+  EXPECT_EQ(replay_.last_epochs, 1U);
+  EXPECT_EQ(replay_.newest(), then);
+  replay_.meanwhile = [] {};
+  ASSERT_WORKS(replay_.back_up());
+  EXPECT_EQ(replay_.newest(), writer_.image());
+}
+
 TEST_F(LogRestart, StaysAtItsStateWhateverIsWrittenMeanwhile) {
   write(1);
   const std::string then = writer_.image();
