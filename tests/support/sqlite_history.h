@@ -6,13 +6,11 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <random>
 #include <string>
-#include <string_view>
 #include <vector>
 
-struct sqlite3;
+#include "tests/support/live_database.h"
 
 namespace epochfs::test {
 
@@ -38,9 +36,6 @@ class SqliteHistory {
   // the mode, is moved into the database by checkpoint() alone.
   SqliteHistory(const std::string& path, std::int64_t row_count,
                 const SqliteHistoryOptions& options = {});
-  SqliteHistory(const SqliteHistory&) = delete;
-  SqliteHistory& operator=(const SqliteHistory&) = delete;
-  ~SqliteHistory();
 
   void commit(std::size_t count = 1);
   // Moves the log into the database, as SQLite does by itself; the next commit restarts the log.
@@ -50,16 +45,10 @@ class SqliteHistory {
   [[nodiscard]] const std::vector<Moment>& moments() const noexcept { return moments_; }
 
  private:
-  struct Close {
-    void operator()(sqlite3* database) const noexcept;
-  };
-
-  void run(const std::string& statements);
-  std::int64_t ask(const std::string& query);
   std::string random_text();
   void remember();
 
-  std::unique_ptr<sqlite3, Close> database_;
+  LiveDatabase database_;
   std::mt19937_64 random_;
   std::vector<Moment> moments_;
 };
