@@ -4,12 +4,18 @@
 
 #include <algorithm>
 #include <cctype>
+#include <chrono>
+#include <thread>
 
 namespace epochfs::engine {
 namespace {
 
 using Statement = std::unique_ptr<sqlite3_stmt, ClosedBy<sqlite3_finalize>>;
 
+// A reader that may not write takes the journal of a writer that begins at this very moment for one
+// that was left behind, and SQLite does not look twice. What was left behind stays.
+constexpr int kPinTries = 5;
+constexpr auto kPinPause = std::chrono::milliseconds(2);
 constexpr std::size_t kReadBytesMax = 1024 * 1024 * 1024;  // xRead takes an int
 
 std::string immutable_uri(const std::string& path) {
@@ -72,6 +78,14 @@ Result<Connection> Connection::open(const std::string& path, Access access, int 
 }
 
 Result<Pin> Connection::pin() {
+  for (int tries = 1;; ++tries) {
+    TRY_ASSIGN(const Pin pin, try_to_pin());
+    if (pin == Pin::kTaken || tries == kPinTries) return pin;
+    std::this_thread::sleep_for(kPinPause);
+  }
+}
+
+Result<Pin> Connection::try_to_pin() {
   TRY(run("BEGIN"));
   const int code =
       sqlite3_exec(handle_.get(), "SELECT 1 FROM sqlite_schema LIMIT 1", nullptr, nullptr, nullptr);

@@ -45,6 +45,7 @@ class Connection {
   static Result<Connection> open(const std::string& path, Access access, int busy_timeout_ms);
 
   // Begins a read transaction and makes it take its lock: a deferred BEGIN alone takes none.
+  // kNeedsRecovery is what it comes to after several tries.
   Result<Pin> pin();
   void unpin() noexcept;
   Result<void> run(const char* sql);
@@ -63,6 +64,7 @@ class Connection {
  private:
   Connection(sqlite3* handle, std::string path) : handle_(handle), path_(std::move(path)) {}
 
+  Result<Pin> try_to_pin();
   Result<sqlite3_file*> file(int operation);
   [[nodiscard]] Failure failure(int code);
 
