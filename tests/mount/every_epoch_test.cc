@@ -1,6 +1,5 @@
 // Real histories, made by SQLite itself: every epoch in a real mount against what a reader saw.
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -35,37 +34,12 @@ class EveryEpochTest : public MountedRepositoryTest {
     }
   }
 
-  static void expect_image(const std::string& file, const std::string& image) {
-    EXPECT_EQ(std::filesystem::file_size(file), image.size());
-    const std::string content = read_file(file);
-    if (content == image) return;
-    const auto differ = std::mismatch(content.begin(), content.end(), image.begin(), image.end());
-    ADD_FAILURE() << file << " differs at byte " << differ.first - content.begin();
-  }
-
-  // What `sqlite3 arguments...` says is that the database is sound and holds the moment's rows.
-  void expect_facts(std::vector<std::string> command, const SqliteHistory::Moment& moment) const {
-    command.emplace_back(kFacts);
-    const ProcessResult result = run(command, environment());
-    EXPECT_EQ(result.exit_code, 0) << result.err;
-    EXPECT_EQ(result.out, fmt::format("ok\n{} {}\n", moment.rows, moment.step_sum));
-  }
-
   // In each of the ways in which people open a database; `user` is a prefix of the command.
   void expect_opens(const std::vector<std::string>& user, const std::string& epoch,
                     const SqliteHistory::Moment& moment) const {
-    const std::string file = epoch_file(epoch);
-    const std::vector<std::vector<std::string>> ways = {
-        {"sqlite3", file},
-        {"sqlite3", "-readonly", file},
-        {"sqlite3", "file:" + file + "?immutable=1"},
-    };
-    for (const std::vector<std::string>& way : ways) {
-      std::vector<std::string> command = user;
-      command.insert(command.end(), way.begin(), way.end());
-      SCOPED_TRACE(fmt::format("{}", fmt::join(command, " ")));
-      expect_facts(command, moment);
-    }
+    for (const auto& way : ways_to_open(epoch_file(epoch)))
+      expect_answer(joined(user, way), kFacts,
+                    fmt::format("ok\n{} {}\n", moment.rows, moment.step_sum));
   }
 };
 
@@ -142,10 +116,8 @@ TEST_F(EveryEpochTest, OpensForAnotherUserWhenAllowed) {
   mount({"-o", "allow_other"});
   const std::vector<std::string> names = epochs();
   ASSERT_EQ(names.size(), history.moments().size());
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    expect_opens({"setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"}, names[i],
-                 history.moments()[i]);
-  }
+  for (std::size_t i = 0; i < names.size(); ++i)
+    expect_opens(as_nobody(), names[i], history.moments()[i]);
 }
 
 TEST_F(EveryEpochTest, IsClosedToOtherUsersOtherwise) {
@@ -153,8 +125,7 @@ TEST_F(EveryEpochTest, IsClosedToOtherUsersOtherwise) {
   const SqliteHistory history(database(), 10);
   backup();
   mount();
-  const ProcessResult result = run(
-      {"setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", "ls", mountpoint()});
+  const ProcessResult result = run(joined(as_nobody(), {"ls", mountpoint()}));
   EXPECT_NE(result.exit_code, 0) << result.out;
 }
 

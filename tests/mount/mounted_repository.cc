@@ -1,5 +1,7 @@
 #include "tests/mount/mounted_repository.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -50,6 +52,22 @@ std::string read_link(const std::string& path) {
   return target.string();
 }
 
+std::vector<std::vector<std::string>> ways_to_open(const std::string& file) {
+  return {{"sqlite3", file},
+          {"sqlite3", "-readonly", file},
+          {"sqlite3", "file:" + file + "?immutable=1"}};
+}
+
+std::vector<std::string> as_nobody() {
+  return {"setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"};
+}
+
+std::vector<std::string> joined(std::vector<std::string> head,
+                                const std::vector<std::string>& tail) {
+  head.insert(head.end(), tail.begin(), tail.end());
+  return head;
+}
+
 bool eventually(const std::function<bool()>& condition) {
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   while (!condition()) {
@@ -77,9 +95,8 @@ ProcessOptions MountedRepositoryTest::environment() const {
   return {.environment = {{"EPOCHFS_CACHE_DIR", path("cache")}}};
 }
 
-ProcessResult MountedRepositoryTest::epochfs(std::vector<std::string> arguments) const {
-  arguments.insert(arguments.begin(), EPOCHFS_COMMAND);
-  return run(arguments, environment());
+ProcessResult MountedRepositoryTest::epochfs(const std::vector<std::string>& arguments) const {
+  return run(joined({EPOCHFS_COMMAND}, arguments), environment());
 }
 
 void MountedRepositoryTest::backup() const {
@@ -88,9 +105,7 @@ void MountedRepositoryTest::backup() const {
 }
 
 void MountedRepositoryTest::mount(const std::vector<std::string>& options) const {
-  std::vector<std::string> arguments = {"mount", repository_, mountpoint_};
-  arguments.insert(arguments.end(), options.begin(), options.end());
-  const ProcessResult result = epochfs(arguments);
+  const ProcessResult result = epochfs(joined({"mount", repository_, mountpoint_}, options));
   ASSERT_EQ(result.exit_code, 0) << result.err;
 }
 
@@ -109,6 +124,23 @@ std::vector<std::string> MountedRepositoryTest::epochs() const {
 
 std::string MountedRepositoryTest::epoch_file(const std::string& epoch) const {
   return tree() + "/epochs/" + epoch + "/app.db";
+}
+
+void MountedRepositoryTest::expect_image(const std::string& file, const std::string& image) {
+  EXPECT_EQ(std::filesystem::file_size(file), image.size());
+  const std::string content = read_file(file);
+  if (content == image) return;
+  const auto differ = std::mismatch(content.begin(), content.end(), image.begin(), image.end());
+  ADD_FAILURE() << file << " differs at byte " << differ.first - content.begin();
+}
+
+void MountedRepositoryTest::expect_answer(const std::vector<std::string>& command,
+                                          const std::string& statements,
+                                          const std::string& answer) const {
+  SCOPED_TRACE(fmt::format("{}", fmt::join(command, " ")));
+  const ProcessResult result = run(joined(command, {statements}), environment());
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.out, answer);
 }
 
 }  // namespace epochfs::test
