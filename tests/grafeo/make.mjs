@@ -1,0 +1,319 @@
+// Makes a Grafeo backup directory, and writes down what each of its epochs must answer.
+//
+//   node make.mjs WHAT DIRECTORY SEED        WHAT: v2, v1 or continued (v1, then v2)
+//
+// DIRECTORY/repo    the backup directory
+// DIRECTORY/live    the database; v1 alone has none, for no 0.5 is at hand to write one
+// DIRECTORY/oracle.json
+//   epochs   of each epoch in the directory `nodes`, `edges` and a sum of its `rows`
+//   holes    epochs that were committed but are in no backup
+//   silent   epochs that changed nothing and left no trace in the log
+
+import fs from 'node:fs';
+import path from 'node:path';
+import { GrafeoDB, answerOf, ask, dice, isSameAnswer } from './engine.mjs';
+import * as v1 from './v1_format.mjs';
+
+class Oracle {
+  epochs = new Map();
+  silent = new Set();
+
+  record(epoch, answer) {
+    const before = this.epochs.get(epoch);
+    if (before && !isSameAnswer(before, answer)) throw new Error(`epoch ${epoch} changed`);
+    this.epochs.set(epoch, answer);
+  }
+
+  save(directory) {
+    const { segments } = readManifest(path.join(directory, 'repo'), this);
+    const isFull = (segment) => segment.kind === 'Full';
+    const first = segments.find(isFull).end_epoch;
+    const epochs = {};
+    const holes = [];
+    const silent = [];
+    for (const [epoch, answer] of [...this.epochs].sort(([a], [b]) => a - b)) {
+      const in_full = segments.some((s) => isFull(s) && s.end_epoch === epoch);
+      const in_log = segments.some(
+        (s) => !isFull(s) && s.start_epoch <= epoch && epoch <= s.end_epoch
+      );
+      if (in_full || (in_log && !this.silent.has(epoch))) epochs[epoch] = answer;
+      else if (in_log) silent.push(epoch);
+      else if (epoch > first) holes.push(epoch);
+    }
+    const text = JSON.stringify({ epochs, holes, silent }, null, 1);
+    fs.writeFileSync(path.join(directory, 'oracle.json'), `${text}\n`);
+    return Object.keys(epochs).length;
+  }
+}
+
+// A bincode manifest is known to whoever wrote it.
+function readManifest(repository, oracle) {
+  const bytes = fs.readFileSync(path.join(repository, 'backup_manifest.json'));
+  return bytes[0] === 0x7b ? JSON.parse(bytes) : { segments: oracle.v1_segments };
+}
+
+// ------------------------------------------------------------------------------ v2: by the engine
+
+class LiveDatabase {
+  constructor(file, roll, oracle) {
+    Object.assign(this, { file, roll, oracle, nextKey: 0 });
+    this.database = fs.existsSync(file) ? GrafeoDB.open(file) : GrafeoDB.create(file);
+  }
+
+  epoch = () => Number(this.database.currentEpoch());
+  remember = async () => this.oracle.record(this.epoch(), await ask(this.database));
+  newThing = (text = `text ${this.roll(1000)}`) =>
+    `INSERT (:Thing {key: ${this.nextKey++}, value: ${this.roll(1e6)}, text: '${text}'})`;
+  someKey = () => this.roll(Math.max(1, this.nextKey));
+
+  someQuery() {
+    const a = this.someKey();
+    const b = this.someKey();
+    const choice = this.roll(10);
+    if (choice < 5 || this.nextKey < 5) return this.newThing();
+    if (choice < 7) return `MATCH (t:Thing {key: ${a}}) SET t.value = ${this.roll(1e6)}`;
+    if (choice < 9)
+      return `MATCH (a:Thing {key: ${a}}), (b:Thing {key: ${b}})
+              INSERT (a)-[:TIE {weight: ${this.roll(100)}}]->(b)`;
+    return `MATCH (t:Thing {key: ${a}}) DETACH DELETE t`;
+  }
+
+  async transaction(queries) {
+    const transaction = this.database.beginTransaction();
+    for (const query of queries) await transaction.execute(query);
+    return transaction;
+  }
+  async commit(queries) {
+    const { epoch: before, answer } = { epoch: this.epoch(), answer: await ask(this.database) };
+    (await this.transaction(queries)).commit();
+    await this.remember();
+    // A query that found nothing to change advances the epoch at most.
+    const changed = !isSameAnswer(answer, this.oracle.epochs.get(this.epoch()));
+    if (!changed && this.epoch() > before) this.oracle.silent.add(this.epoch());
+  }
+
+  // What happens to a database, each under its name.
+  happenings = {
+    small: () => this.commit([this.newThing(), this.someQuery()]),
+    // Records are packed to some 64 KiB: this group has several frames.
+    large: () => this.commit(Array.from({ length: 150 }, () => this.newThing('x'.repeat(1000)))),
+    rolledBack: async () => (await this.transaction([this.newThing()])).rollback(),
+    nothing: () => this.commit(['MATCH (t:Thing {key: -1}) SET t.value = 1']),
+    index: async () => {
+      await this.database.execute(
+        `CREATE INDEX by_${this.nextKey}_${this.roll(1e9)} FOR (t:Thing) ON (t.value)`
+      );
+      await this.remember();
+    },
+    interleaved: async () => {
+      const open = [];
+      for (let i = 0; i < 3; ++i) open.push(await this.transaction([this.newThing()]));
+      for (const transaction of open) {
+        transaction.commit();
+        await this.remember();
+      }
+    },
+    // Writers at the same time; which one got which epoch is asked for afterwards.
+    concurrent: async () => {
+      const before = this.epoch();
+      const pin = this.database.asOf(BigInt(before)); // keeps the history from here on
+      const queries = Array.from({ length: 8 }, () => this.newThing());
+      await Promise.all(queries.map((query) => this.database.execute(query)));
+      for (let epoch = before + 1; epoch <= this.epoch(); ++epoch) {
+        const view = this.database.asOf(BigInt(epoch));
+        this.oracle.record(epoch, await ask(view));
+        view.close();
+      }
+      pin.close();
+    },
+    checkpoint: async () => this.database.walCheckpoint(),
+    reopen: async () => {
+      this.database.close();
+      this.database = GrafeoDB.open(this.file);
+    },
+  };
+
+  async live(count) {
+    const names = Object.keys(this.happenings);
+    const always = ['small', 'small', 'small', 'small'];
+    for (let i = 0; i < count; ++i) {
+      const choice = this.roll(names.length + always.length);
+      await this.happenings[names[choice] ?? 'small']();
+    }
+    await this.happenings.small(); // so that every backup has something to take
+  }
+  // Everything once.
+  async liveThroughAll() {
+    for (const name of Object.keys(this.happenings)) await this.happenings[name]();
+    await this.happenings.small();
+  }
+}
+
+async function backUpAll(live, repository) {
+  live.database.backupFull(repository);
+  await live.liveThroughAll();
+  live.database.backupIncremental(repository);
+  await live.happenings.index(); // alone: the incremental ends before it starts
+  live.database.backupIncremental(repository);
+  for (const kind of 'iiifiiifii') {
+    await live.live(6);
+    if (kind === 'f') live.database.backupFull(repository);
+    else live.database.backupIncremental(repository);
+  }
+  live.database.close();
+}
+
+async function makeV2(directory, roll, oracle) {
+  fs.mkdirSync(path.join(directory, 'live'));
+  const live = new LiveDatabase(path.join(directory, 'live', 'shop.grafeo'), roll, oracle);
+  await live.live(5);
+  await backUpAll(live, path.join(directory, 'repo'));
+}
+
+// --------------------------------------------------------------------------------- v1: by hand
+
+class HandMade {
+  constructor(repository, roll, oracle) {
+    Object.assign(this, { repository, roll, oracle });
+    Object.assign(this, { things: new Map(), ties: [], nextKey: 0, epoch: 0, transaction: 1 });
+    Object.assign(this, { log: [], segments: [], time: 1_700_000_000_000, isTransactionOpen: false });
+    fs.mkdirSync(repository);
+  }
+
+  addThing(text) {
+    const thing = { key: this.nextKey++, value: this.roll(1e6), text };
+    this.things.set(thing.key, thing);
+    this.log.push(v1.log.createNode(thing.key, 'Thing'));
+    for (const [name, what] of Object.entries(thing))
+      this.log.push(v1.log.setNode(thing.key, name, what));
+  }
+  change() {
+    const keys = [...this.things.keys()];
+    const some = () => keys[this.roll(keys.length)];
+    const choice = keys.length < 3 ? 0 : this.roll(10);
+    if (choice < 5) return this.addThing(`text ${this.roll(1000)}`);
+    if (choice < 7) {
+      const thing = this.things.get(some());
+      thing.value = this.roll(1e6);
+      return this.log.push(v1.log.setNode(thing.key, 'value', thing.value));
+    }
+    if (choice < 9) {
+      const tie = { id: this.ties.length, from: some(), to: some(), weight: this.roll(100) };
+      this.ties.push(tie);
+      return this.log.push(
+        v1.log.createEdge(tie.id, tie.from, tie.to, 'TIE'),
+        v1.log.setEdge(tie.id, 'weight', tie.weight)
+      );
+    }
+    const free = keys.filter((key) => !this.ties.some((t) => t.from === key || t.to === key));
+    if (free.length === 0) return this.addThing('');
+    this.things.delete(free[0]);
+    return this.log.push(v1.log.deleteNode(free[0]));
+  }
+  commit() {
+    if (this.isTransactionOpen) this.abort();
+    for (let i = 0; i <= this.roll(3); ++i) this.change();
+    this.log.push(v1.log.commit(++this.transaction), v1.log.epoch(++this.epoch));
+    this.oracle.record(this.epoch, answerOf([...this.things.values()], this.ties));
+  }
+  // Data of a transaction that never commits; it stays open until it is aborted.
+  openTransaction() {
+    this.log.push(v1.log.createNode(900_000 + this.transaction, 'Thing'));
+    this.isTransactionOpen = true;
+  }
+  abort() {
+    this.log.push(v1.log.abort(++this.transaction));
+    this.isTransactionOpen = false;
+  }
+  // A transaction whose first records are in one incremental and whose commit is in the next.
+  commitOverBackup() {
+    if (this.isTransactionOpen) this.abort();
+    this.addThing('begun before the backup');
+    this.backUp('Incremental');
+    this.commit();
+  }
+
+  backUp(kind) {
+    const name = kind === 'Full' ? ['backup_full_', '.grafeo'] : ['backup_incr_', '.wal'];
+    const filename = name.join(String(this.segments.length).padStart(4, '0'));
+    const start = kind === 'Full' ? 0 : this.segments.at(-1).end_epoch + 1;
+    const bytes = kind === 'Full' ? this.image() : v1.incremental(start, this.epoch, this.log);
+    fs.writeFileSync(path.join(this.repository, filename), bytes);
+    this.segments.push({
+      kind,
+      filename,
+      start_epoch: start,
+      end_epoch: this.epoch,
+      checksum: v1.crc32(bytes),
+      size_bytes: bytes.length,
+      created_at_ms: (this.time += 60_000),
+    });
+    this.log = [];
+    const manifest = path.join(this.repository, 'backup_manifest.json');
+    fs.writeFileSync(manifest, v1.manifest(this.segments));
+    this.oracle.v1_segments = this.segments;
+  }
+  image() {
+    this.isTransactionOpen = false; // what is open when an image is taken is not in it
+    return v1.image({
+      nodes: [...this.things.values()].map((thing) => ({
+        id: thing.key,
+        label: 'Thing',
+        properties: thing,
+      })),
+      edges: this.ties.map(({ id, from, to, weight }) => ({
+        id,
+        from,
+        to,
+        type: 'TIE',
+        properties: { weight },
+      })),
+      epoch: this.epoch,
+      transaction: this.transaction,
+      time: this.time,
+    });
+  }
+}
+
+function makeV1(directory, roll, oracle) {
+  const made = new HandMade(path.join(directory, 'repo'), roll, oracle);
+  const commit = (count) => {
+    for (let i = 0; i < count; ++i) made.commit();
+  };
+  commit(4);
+  made.backUp('Full');
+  for (const kind of ['Incremental', 'Incremental', 'Full', 'Incremental', 'Incremental']) {
+    commit(2 + roll(4));
+    made.openTransaction();
+    made.abort();
+    commit(2);
+    if (kind === 'Incremental') made.openTransaction(); // aborted in the file after it
+    made.backUp(kind);
+  }
+  made.commitOverBackup();
+  made.backUp('Incremental');
+}
+
+// A v1 directory whose newest epoch is restored, opened by 0.6, and backed up into it again.
+async function makeContinued(directory, roll, oracle) {
+  makeV1(directory, roll, oracle);
+  const repository = path.join(directory, 'repo');
+  const file = path.join(directory, 'live', 'shop.grafeo');
+  fs.mkdirSync(path.dirname(file));
+  GrafeoDB.restoreToEpoch(repository, Math.max(...oracle.epochs.keys()), file);
+  const live = new LiveDatabase(file, roll, oracle);
+  live.nextKey = 100_000;
+  await live.happenings.small();
+  await backUpAll(live, repository);
+}
+
+const MAKERS = { v1: makeV1, v2: makeV2, continued: makeContinued };
+const [what, directory, seed] = process.argv.slice(2);
+if (!(what in MAKERS) || !directory || !/^\d+$/.test(seed ?? '')) {
+  console.error(`usage: make.mjs ${Object.keys(MAKERS).join('|')} DIRECTORY SEED`);
+  process.exit(2);
+}
+fs.mkdirSync(directory);
+const oracle = new Oracle();
+await MAKERS[what](directory, dice(seed), oracle);
+console.log(`${oracle.save(directory)} epochs`);
