@@ -103,15 +103,23 @@ Result<void> decompress_frame(ByteView frame, ByteView prefix, MutableByteView o
 
 Result<Bytes> decode_block(ByteView stored, std::size_t plain_bytes, PageSize page_size,
                            std::span<const std::uint64_t> page_hashes) {
+  if (plain_bytes > native::kBlockBytesMax)
+    return Error::corrupt(fmt::format("block of {} bytes", plain_bytes));
+  Bytes pages(page_size.pages_in(plain_bytes) * page_size.bytes());
+  TRY(decode_block_into(stored, plain_bytes, page_size, page_hashes, pages));
+  return pages;
+}
+
+Result<void> decode_block_into(ByteView stored, std::size_t plain_bytes, PageSize page_size,
+                               std::span<const std::uint64_t> page_hashes, MutableByteView out) {
   if (plain_bytes > native::kBlockBytesMax || stored.size() > native::kUnitBytesMax)
     return Error::corrupt(fmt::format("block of {} bytes in {}", plain_bytes, stored.size()));
   const std::uint64_t pages = page_size.pages_in(plain_bytes);
-  if (pages != page_hashes.size())
+  if (pages != page_hashes.size() || out.size() != pages * page_size.bytes())
     return Error::corrupt(fmt::format("{} hashes for {} pages", page_hashes.size(), pages));
-  Bytes plain(pages * page_size.bytes());
-  TRY(decompress_frame(stored, {}, MutableByteView(plain).first(plain_bytes)));
-  TRY(check_pages(plain, page_size, page_hashes));
-  return plain;
+  TRY(decompress_frame(stored, {}, out.first(plain_bytes)));
+  std::ranges::fill(out.subspan(plain_bytes), std::byte{0});
+  return check_pages(out, page_size, page_hashes);
 }
 
 Result<DecodedRecord> decode_record(ByteView stored, PageNo page, PageSize page_size,

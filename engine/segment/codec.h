@@ -24,6 +24,9 @@ Result<void> decompress_frame(ByteView frame, ByteView prefix, MutableByteView o
 // block.
 Result<Bytes> decode_block(ByteView stored, std::size_t plain_bytes, PageSize page_size,
                            std::span<const std::uint64_t> page_hashes);
+// The same to where its pages belong: `out` has room for exactly them.
+Result<void> decode_block_into(ByteView stored, std::size_t plain_bytes, PageSize page_size,
+                               std::span<const std::uint64_t> page_hashes, MutableByteView out);
 
 struct DecodedRecord {
   std::vector<Epoch> epochs;  // ascending

@@ -257,6 +257,29 @@ Result<Piece> NativeSource::base_page(const EpochContext& at, PageNo page) const
                page_in(block, at.base_row.page_size, (page.get() - 1) % pages_per_block(at))};
 }
 
+Result<void> NativeSource::copy_block(const EpochContext& at, const BlockPlace& found,
+                                      std::uint64_t block, PageRange pages,
+                                      MutableByteView out) const {
+  const PageSize page_size = at.base_row.page_size;
+  TRY_ASSIGN(const Bytes stored,
+             stored_bytes(at.database, at.base, found.offset, found.stored_bytes));
+  const std::uint64_t begin = block * at.base_row.block_bytes;
+  const std::uint64_t end = begin + page_size.bytes() * std::uint64_t{found.page_hashes.size()};
+  const std::uint64_t size =
+      std::min<std::uint64_t>(at.base_row.block_bytes, at.base_row.image_bytes - begin);
+  const std::uint64_t out_begin = page_size.offset_of(pages.first);
+  const std::uint64_t out_end = out_begin + out.size();
+  if (begin >= out_begin && end <= out_end)
+    return decode_block_into(stored, size, page_size, found.page_hashes,
+                             out.subspan(begin - out_begin, end - begin));
+  TRY_ASSIGN(const Bytes plain, decode_block(stored, size, page_size, found.page_hashes));
+  const std::uint64_t from = std::max(begin, out_begin);
+  const std::uint64_t to = std::min(end, out_end);
+  std::ranges::copy(ByteView(plain).subspan(from - begin, to - from),
+                    out.subspan(from - out_begin).begin());
+  return {};
+}
+
 Result<void> NativeSource::read_pages(const EpochContext& at, PageNo first, MutableByteView out,
                                       std::vector<std::uint64_t>& hashes) const {
   const PageSize page_size = at.base_row.page_size;
@@ -273,21 +296,13 @@ Result<void> NativeSource::read_pages(const EpochContext& at, PageNo first, Muta
   // Blocks first: they are the prefixes of the records that replace some of their pages.
   for (std::size_t i = 0; i < layout.blocks.size(); ++i) {
     const BlockPlace& found = layout.blocks[i];
-    const auto where = [&] { return place(at.database, at.base, found.offset); };
-    TRY_ASSIGN(
-        const Bytes stored,
-        with_context(stored_bytes(at.database, at.base, found.offset, found.stored_bytes), where));
     const std::uint64_t block = layout.first_block + i;
-    const std::uint64_t size = std::min<std::uint64_t>(
-        at.base_row.block_bytes, at.base_row.image_bytes - block * at.base_row.block_bytes);
-    TRY_ASSIGN(const Bytes plain,
-               with_context(decode_block(stored, size, page_size, found.page_hashes), where));
+    TRY(with_context(copy_block(at, found, block, pages, out),
+                     [&] { return place(at.database, at.base, found.offset); }));
     for (std::size_t slot = 0; slot < found.page_hashes.size(); ++slot) {
       const PageNo page(static_cast<std::uint32_t>(block * pages_per_block(at) + slot + 1));
-      if (page < pages.first || page > pages.last) continue;
-      std::ranges::copy(ByteView(plain).subspan(slot * page_size.bytes(), page_size.bytes()),
-                        page_out(page).begin());
-      hashes[slot_of(page)] = found.page_hashes[slot];
+      if (page >= pages.first && page <= pages.last)
+        hashes[slot_of(page)] = found.page_hashes[slot];
     }
   }
   for (PageNo page = page_after(

@@ -79,6 +79,10 @@ class NativeSource {
   Result<Bytes> stored_bytes(DatabaseNo database, SegmentNo segment, std::uint64_t offset,
                              std::uint32_t size) const;
   Result<std::shared_ptr<const Blob>> segment_blob(DatabaseNo database, SegmentNo segment) const;
+  // Those of the block's pages that lie in `pages` into `out`, which begins with the first of
+  // these.
+  Result<void> copy_block(const EpochContext& at, const BlockPlace& found, std::uint64_t block,
+                          PageRange pages, MutableByteView out) const;
   std::string place(DatabaseNo database, SegmentNo segment, std::uint64_t offset) const;
 
   std::shared_ptr<const Storage> storage_;

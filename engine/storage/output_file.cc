@@ -71,6 +71,7 @@ OutputFile::~OutputFile() {
 }
 
 Result<void> OutputFile::write(std::uint64_t offset, ByteView bytes) const {
+  const std::uint64_t begin = offset;
   while (!bytes.empty()) {
     const ssize_t written =
         ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
@@ -79,6 +80,10 @@ Result<void> OutputFile::write(std::uint64_t offset, ByteView bytes) const {
     bytes = bytes.subspan(static_cast<std::size_t>(written));
     offset += static_cast<std::uint64_t>(written);
   }
+  // On its way to the disk while the rest is decoded, so that little is left to sync. Not every
+  // filesystem can; it is all the same in the end.
+  ::sync_file_range(fd_.get(), static_cast<off_t>(begin), static_cast<off_t>(offset - begin),
+                    SYNC_FILE_RANGE_WRITE);
   return {};
 }
 
