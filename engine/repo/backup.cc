@@ -237,9 +237,8 @@ class Backup {
 
     std::vector<native::EpochFacts> facts;
     facts.reserve(drafts.size());
-    const UtcTime now = utc_now();
     for (std::size_t i = 0; i < drafts.size(); ++i) {
-      facts.push_back(facts_of(drafts[i], Epoch(first.get() + i), now));
+      facts.push_back(facts_of(drafts[i], Epoch(first.get() + i)));
       facts.back().state = hashes[i];
       facts.back().pages_changed = pages_changed[i];
     }
@@ -275,7 +274,7 @@ class Backup {
       if (options_.progress) options_.progress(done, info.size_bytes);
       return full.append(bytes);
     }));
-    native::EpochFacts facts = facts_of(snapshot_->image_draft(), epoch, utc_now());
+    native::EpochFacts facts = facts_of(snapshot_->image_draft(), epoch);
     facts.pages_changed = static_cast<std::uint32_t>(info.page_size.pages_in(facts.size_bytes));
     TRY_ASSIGN(const SegmentSummary summary, full.finish(facts));
     TRY(confirm());
@@ -326,11 +325,11 @@ class Backup {
     return {};
   }
 
-  native::EpochFacts facts_of(const EpochDraft& draft, Epoch epoch, UtcTime now) const {
+  native::EpochFacts facts_of(const EpochDraft& draft, Epoch epoch) const {
     native::EpochFacts facts;
     facts.epoch = epoch;
-    facts.committed = tip_ ? std::max(now, tip_->at.facts.committed) : now;
-    facts.captured = now;
+    facts.captured = snapshot_->cursor().looked;
+    facts.committed = tip_ ? std::max(facts.captured, tip_->at.facts.committed) : facts.captured;
     facts.size_bytes = draft.size_bytes;
     facts.position = draft.position;
     facts.how = draft.how;

@@ -41,6 +41,17 @@ Result<StoredManifest> load_manifest(const Storage& storage, const std::string& 
   return StoredManifest{std::move(manifest), std::move(content.version), Sha256::of(content.bytes)};
 }
 
+Result<bool> lost_its_manifest(const Storage& storage, const std::string& database) {
+  TRY_ASSIGN(const Listing listing, storage.list(database));
+  const auto& objects = listing.objects;
+  if (std::ranges::find(objects, native::kManifestFile, &ObjectInfo::name) != objects.end())
+    return false;
+  return std::ranges::any_of(objects, [](const ObjectInfo& object) {
+    return object.name == native::kCursorFile || object.name.starts_with("incr-") ||
+           (object.name.starts_with("full-") && !object.name.starts_with("full-1."));
+  });
+}
+
 std::optional<native::Cursor> load_cursor(const Storage& storage, const std::string& database) {
   const auto content = storage.get(cursor_path(database), native::kCursorBytesMax);
   if (!content || !native::check_seal(content->bytes)) return std::nullopt;

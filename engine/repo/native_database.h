@@ -30,6 +30,9 @@ struct StoredManifest {
 };
 // kNotFound: no such database. kCorrupt also when it says another name than its directory.
 Result<StoredManifest> load_manifest(const Storage& storage, const std::string& database);
+// The directory lacks its manifest but holds more than a first backup leaves that dies before it
+// has written one: a history that nobody may take for a new database.
+Result<bool> lost_its_manifest(const Storage& storage, const std::string& database);
 std::string manifest_path(std::string_view database);
 std::string cursor_path(std::string_view database);
 // nullopt when there is none or it cannot be used: it is only a hint.

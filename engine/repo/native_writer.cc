@@ -34,6 +34,12 @@ Result<NativeWriter> NativeWriter::open(const NativeParts& parts, const std::str
     writer.version_ = std::move(stored->version);
     writer.sha256_ = stored->sha256;
   } else if (stored.error().code == Code::kNotFound) {
+    TRY_ASSIGN(const bool lost, lost_its_manifest(*parts.storage, database));
+    if (lost)
+      return Error::corrupt(fmt::format(
+          "{} is missing beside the segments of its history; put it back, or move them away "
+          "to begin a new one",
+          parts.storage->describe(manifest_path(database))));
     writer.manifest_.database = database;
   } else {
     return tl::unexpected(std::move(stored).error());

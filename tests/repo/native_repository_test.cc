@@ -173,6 +173,46 @@ TEST_F(NativeRepositoryTest, KeepsTheLastGoodTimelineWhenTheManifestGoesAway) {
   while (!database->last_failure().empty()) static_cast<void>(database->timeline());
 }
 
+TEST_F(NativeRepositoryTest, BeginsNoNewHistoryOverOneThatLostItsManifest) {
+  FileHistory file(path("notes.bin"), 1);
+  back_up(path("notes.bin"));
+  std::filesystem::remove(location() + "/notes/manifest.json");
+  BackupOptions options;
+  options.database_path = path("notes.bin");
+  options.location = location();
+  options.cache_directory = path("cache");
+  const std::string full = read_file(location() + "/notes/full-1.bin.zst");
+  const auto report = backup(options);
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, Code::kCorrupt);
+  EXPECT_EQ(read_file(location() + "/notes/full-1.bin.zst"), full);
+  const auto verified = verify(location(), "", true, {});
+  ASSERT_TRUE(verified) << verified.error().text;
+  ASSERT_EQ(verified->damage.size(), 1U);
+  EXPECT_EQ(verified->damage[0].database, "notes");
+  EXPECT_EQ(verified->damage[0].object, "manifest.json");
+}
+
+TEST_F(NativeRepositoryTest, TakesAFullWithoutManifestForAFirstBackupThatDied) {
+  FileHistory file(path("notes.bin"), 1);
+  back_up(path("notes.bin"));
+  std::filesystem::remove(location() + "/notes/manifest.json");
+  std::filesystem::remove(location() + "/notes/cursor.json");
+  file.change();
+  back_up(path("notes.bin"));
+  expect_epoch(*open_database("another cache"), 1, file.content());
+}
+
+TEST_F(NativeRepositoryTest, TellsTheTimeAtWhichAnEpochWasSeen) {
+  FileHistory file(path("notes.bin"), 1);
+  back_up(path("notes.bin"));
+  const auto timeline = open_database()->timeline();
+  ASSERT_TRUE(timeline);
+  const auto facts = (*timeline)->find(Epoch(1));
+  ASSERT_TRUE(facts && *facts);
+  EXPECT_EQ((*facts)->committed, (*timeline)->covered_until());
+}
+
 TEST_F(NativeRepositoryTest, GoesOnWithoutAHumanAfterItsNewestSegmentWasLost) {
   FileHistory file(path("notes.bin"), 1);
   std::vector<std::string> images;
