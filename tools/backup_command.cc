@@ -74,9 +74,10 @@ std::string epochs_text(const BackupReport& report) {
 engine::Result<void> print_summary(const BackupReport& report, const Context& context) {
   const std::string_view kind = kind_of(report);
   if (kind == "none") return context.answer("nothing changed");
-  TRY(context.answer(
-      fmt::format("{} backup of {}: {}, {} page versions", kind == "full" ? "full" : "incremental",
-                  engine::printable(report.database), epochs_text(report), report.pages_stored)));
+  TRY(context.answer(fmt::format("{} backup of {}: {}, {} page version{}",
+                                 kind == "full" ? "full" : "incremental",
+                                 engine::printable(report.database), epochs_text(report),
+                                 report.pages_stored, report.pages_stored == 1 ? "" : "s")));
   if (report.wrote_full && report.wrote_incremental) TRY(context.answer("and a new full of it"));
   TRY(context.answer(fmt::format("read {}, stored {}, {:.2f} s", human_bytes(report.bytes_read),
                                  human_bytes(report.bytes_stored), report.seconds)));
