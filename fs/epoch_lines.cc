@@ -12,14 +12,15 @@ using engine::Result;
 namespace {
 
 std::string line_of(const engine::native::EpochFacts& facts) {
-  const bool commit = facts.how == engine::native::Captured::kCommit;
   engine::JsonObject object;
   object.set("epoch", facts.epoch.get())
       .set("committed", engine::format_utc(facts.committed))
-      .set("size_bytes", facts.size_bytes)
-      .set("pages_changed", facts.pages_changed)
-      .set("state_hash", facts.state.hex())
-      .set("how", commit ? "commit" : "page-diff");
+      .set("size_bytes", facts.size_bytes);
+  if (engine::native::has_pages(facts.how))
+    object.set("pages_changed", facts.pages_changed).set("state_hash", facts.state.hex());
+  else if (facts.how == engine::native::Captured::kLog)
+    object.set("records", facts.pages_changed);
+  object.set("how", engine::native::captured_name(facts.how));
   return object.line() + "\n";
 }
 

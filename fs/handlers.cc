@@ -383,7 +383,7 @@ std::optional<std::string> xattr_of(const engine::native::EpochFacts& facts,
                                     std::string_view name) {
   if (name == kXattrEpoch) return fmt::format("{}", facts.epoch.get());
   if (name == kXattrCommitTime) return engine::format_utc(facts.committed);
-  if (name == kXattrStateHash) return facts.state.hex();
+  if (name == kXattrStateHash && has_pages(facts.how)) return facts.state.hex();
   return std::nullopt;
 }
 
@@ -407,9 +407,11 @@ void op_listxattr(fuse_req_t raw, fuse_ino_t inode, std::size_t room) {
   serve(raw, {Operation::kXattr, inode}, [&](Filesystem& fs, Request& request) -> Result<void> {
     TRY_ASSIGN(const Node node, node_at(fs, inode));
     std::string names;
-    if (has_xattrs(node.kind))
+    if (has_xattrs(node.kind)) {
+      TRY_ASSIGN(const auto facts, fs.tree.epoch_facts(node));
       for (const std::string_view name : {kXattrEpoch, kXattrCommitTime, kXattrStateHash})
-        names.append(name).push_back('\0');
+        if (xattr_of(facts, name)) names.append(name).push_back('\0');
+    }
     request.xattr(names, room);
     return {};
   });

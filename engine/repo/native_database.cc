@@ -95,7 +95,7 @@ Result<std::shared_ptr<const NativeDatabase::Taken>> NativeDatabase::refresh(
   TRY_ASSIGN(DatabaseRow row,
              bring_up_to_date(*parts_.index, storage, taken->stored.manifest, before == nullptr));
   taken->cursor_version = cursor_version;
-  taken->timeline = std::make_shared<const NativeTimeline>(
+  taken->timeline = std::make_shared<const IndexedTimeline>(
       parts_.index, std::move(row), cursor ? std::optional(cursor->looked) : std::nullopt);
   return taken;
 }
@@ -145,7 +145,7 @@ Result<std::shared_ptr<const EpochImage>> NativeDatabase::image(Epoch epoch) {
 
 Result<DatabaseSummary> NativeDatabase::summary() {
   TRY_ASSIGN(const auto taken, current());
-  const NativeTimeline& timeline = *taken->timeline;
+  const IndexedTimeline& timeline = *taken->timeline;
   DatabaseSummary summary;
   summary.name = name_;
   summary.engine = engine_;

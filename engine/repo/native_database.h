@@ -10,7 +10,7 @@
 #include "engine/cache/read_ahead.h"
 #include "engine/repo/repository.h"
 #include "engine/source/native_source.h"
-#include "engine/view/native_timeline.h"
+#include "engine/view/indexed_timeline.h"
 
 namespace epochfs::engine {
 
@@ -61,7 +61,7 @@ class NativeDatabase final : public Database {
   struct Taken {
     StoredManifest stored;
     std::string cursor_version;
-    std::shared_ptr<const NativeTimeline> timeline;
+    std::shared_ptr<const IndexedTimeline> timeline;
   };
 
   NativeDatabase(NativeParts parts, std::string name);

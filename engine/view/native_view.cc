@@ -74,7 +74,7 @@ std::string epoch_json(const NativeViewParts& parts, const EpochInfo& info,
     json.set_null("parent");
   json.set("committed", format_utc(facts.committed));
   json.set("captured", format_utc(facts.captured));
-  json.set("how", facts.how == native::Captured::kCommit ? "commit" : "page-diff");
+  json.set("how", native::captured_name(facts.how));
   if (facts.commits_folded > 0) json.set("commits_folded", facts.commits_folded);
   if (info.valid_until)
     json.set("valid_until", format_utc(*info.valid_until));

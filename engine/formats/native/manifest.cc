@@ -189,7 +189,15 @@ Result<RepositoryInfo> parse_repository(ByteView json) {
 }
 
 std::string_view engine_name(Engine engine) noexcept {
-  return engine == Engine::kSqlite ? "sqlite" : "file";
+  switch (engine) {
+    case Engine::kSqlite:
+      return "sqlite";
+    case Engine::kFile:
+      return "file";
+    case Engine::kGrafeo:
+      break;
+  }
+  return "grafeo";
 }
 
 Result<Engine> engine_from(std::string_view name) {

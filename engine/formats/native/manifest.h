@@ -35,9 +35,10 @@ struct RepositoryInfo {
 std::string encode_repository(const RepositoryInfo& info);
 Result<RepositoryInfo> parse_repository(ByteView json);
 
-enum class Engine { kSqlite, kFile };
+enum class Engine { kSqlite, kFile, kGrafeo };
 std::string_view engine_name(Engine engine) noexcept;
-Result<Engine> engine_from(std::string_view name);  // kUnsupported
+// Of a native repository, which knows no Grafeo. kUnsupported: another name.
+Result<Engine> engine_from(std::string_view name);
 
 struct SegmentEntry {
   SegmentKind kind = SegmentKind::kFull;

@@ -96,6 +96,20 @@ Result<void> check_footer(const Footer& footer, std::uint64_t object_bytes) {
 
 }  // namespace
 
+std::string_view captured_name(Captured how) noexcept {
+  switch (how) {
+    case Captured::kCommit:
+      return "commit";
+    case Captured::kPageDiff:
+      return "page-diff";
+    case Captured::kLog:
+      return "log";
+    case Captured::kImage:
+      break;
+  }
+  return "image";
+}
+
 Bytes signature_frame() {
   ByteWriter out;
   put_frame_header(out, kSignatureFrame, kSignature.size());

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "engine/core/bytes.h"
@@ -37,7 +38,14 @@ enum class SegmentKind : std::uint8_t { kFull = 0, kIncremental = 1 };
 enum class Captured : std::uint8_t {
   kCommit = 0,    // one transaction, proven by an unbroken log
   kPageDiff = 1,  // the state found by comparing pages; may fold several transactions
+  // Of databases that keep a log of records, in repositories of other kinds; in no table here.
+  kLog = 2,    // read from that log
+  kImage = 3,  // a whole image; what changed since the epoch before is not known
 };
+std::string_view captured_name(Captured how) noexcept;  // "commit", "page-diff", "log", "image"
+
+// Only epochs of pages have a state hash. Where there are none, `pages_changed` counts records.
+constexpr bool has_pages(Captured how) noexcept { return how <= Captured::kPageDiff; }
 
 // Where in the source's log the epoch ends; all zero when it was not read from a log.
 struct SourcePosition {

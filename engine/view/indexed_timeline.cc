@@ -1,4 +1,4 @@
-#include "engine/view/native_timeline.h"
+#include "engine/view/indexed_timeline.h"
 
 #include <algorithm>
 
@@ -11,26 +11,26 @@ std::optional<native::EpochFacts> facts_of(const std::optional<EpochRow>& row) {
 
 }  // namespace
 
-NativeTimeline::NativeTimeline(std::shared_ptr<PageIndex> index, DatabaseRow row,
-                               std::optional<UtcTime> covered_until)
+IndexedTimeline::IndexedTimeline(std::shared_ptr<PageIndex> index, DatabaseRow row,
+                                 std::optional<UtcTime> covered_until)
     : index_(std::move(index)), row_(std::move(row)), covered_until_(covered_until) {}
 
-std::optional<Epoch> NativeTimeline::oldest() const noexcept {
+std::optional<Epoch> IndexedTimeline::oldest() const noexcept {
   return row_.epoch_count > 0 ? std::optional(row_.oldest) : std::nullopt;
 }
 
-std::optional<Epoch> NativeTimeline::newest() const noexcept {
+std::optional<Epoch> IndexedTimeline::newest() const noexcept {
   return row_.epoch_count > 0 ? std::optional(row_.newest) : std::nullopt;
 }
 
-Result<std::optional<native::EpochFacts>> NativeTimeline::find(Epoch epoch) const {
+Result<std::optional<native::EpochFacts>> IndexedTimeline::find(Epoch epoch) const {
   if (row_.epoch_count == 0 || epoch > row_.newest) return std::optional<native::EpochFacts>();
   TRY_ASSIGN(const PageIndex::Reader reader, index_->read());
   TRY_ASSIGN(const auto row, reader.epoch(row_.number, epoch));
   return facts_of(row);
 }
 
-Result<std::optional<native::EpochFacts>> NativeTimeline::newest_below(Epoch epoch) const {
+Result<std::optional<native::EpochFacts>> IndexedTimeline::newest_below(Epoch epoch) const {
   if (epoch.get() == 0) return std::optional<native::EpochFacts>();
   TRY_ASSIGN(const PageIndex::Reader reader, index_->read());
   const Epoch last = std::min(Epoch(epoch.get() - 1), row_.newest);
@@ -40,7 +40,7 @@ Result<std::optional<native::EpochFacts>> NativeTimeline::newest_below(Epoch epo
 
 // Commit times never run backwards, so the epochs are sorted by them too: a binary search over
 // epoch numbers, in which a number that does not exist stands for the next one that does.
-Result<std::optional<native::EpochFacts>> NativeTimeline::first_where_committed(
+Result<std::optional<native::EpochFacts>> IndexedTimeline::first_where_committed(
     UtcTime moment, bool strictly_after) const {
   if (row_.epoch_count == 0) return std::optional<native::EpochFacts>();
   TRY_ASSIGN(const PageIndex::Reader reader, index_->read());
@@ -62,18 +62,18 @@ Result<std::optional<native::EpochFacts>> NativeTimeline::first_where_committed(
   return found;
 }
 
-Result<std::optional<native::EpochFacts>> NativeTimeline::oldest_from(UtcTime moment) const {
+Result<std::optional<native::EpochFacts>> IndexedTimeline::oldest_from(UtcTime moment) const {
   return first_where_committed(moment, false);
 }
 
-Result<std::optional<native::EpochFacts>> NativeTimeline::newest_at(UtcTime moment) const {
+Result<std::optional<native::EpochFacts>> IndexedTimeline::newest_at(UtcTime moment) const {
   if (row_.epoch_count == 0) return std::optional<native::EpochFacts>();
   TRY_ASSIGN(const auto behind, first_where_committed(moment, true));
   return newest_below(behind ? behind->epoch : Epoch(row_.newest.get() + 1));
 }
 
-Result<std::vector<native::EpochFacts>> NativeTimeline::list(Epoch first,
-                                                             std::size_t count_max) const {
+Result<std::vector<native::EpochFacts>> IndexedTimeline::list(Epoch first,
+                                                              std::size_t count_max) const {
   std::vector<native::EpochFacts> found;
   if (row_.epoch_count == 0) return found;
   TRY_ASSIGN(const PageIndex::Reader reader, index_->read());
@@ -83,7 +83,8 @@ Result<std::vector<native::EpochFacts>> NativeTimeline::list(Epoch first,
   return found;
 }
 
-Result<std::vector<native::EpochFacts>> NativeTimeline::newest_epochs(std::size_t count_max) const {
+Result<std::vector<native::EpochFacts>> IndexedTimeline::newest_epochs(
+    std::size_t count_max) const {
   std::vector<native::EpochFacts> found;
   if (row_.epoch_count == 0) return found;
   TRY_ASSIGN(const PageIndex::Reader reader, index_->read());

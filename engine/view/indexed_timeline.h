@@ -1,4 +1,4 @@
-// The epochs of one native database, asked of the index.
+// The epochs of one database, asked of the index.
 #pragma once
 
 #include <memory>
@@ -9,10 +9,10 @@
 
 namespace epochfs::engine {
 
-class NativeTimeline final : public Timeline {
+class IndexedTimeline final : public Timeline {
  public:
-  NativeTimeline(std::shared_ptr<PageIndex> index, DatabaseRow row,
-                 std::optional<UtcTime> covered_until);
+  IndexedTimeline(std::shared_ptr<PageIndex> index, DatabaseRow row,
+                  std::optional<UtcTime> covered_until);
 
   [[nodiscard]] std::uint64_t epoch_count() const noexcept override { return row_.epoch_count; }
   [[nodiscard]] std::optional<Epoch> oldest() const noexcept override;
