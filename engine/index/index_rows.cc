@@ -27,6 +27,41 @@ Result<PageSize> take_page_size(ByteCursor& in) {
   return PageSize::from(bytes);
 }
 
+void put_generation(ByteWriter& out, grafeo::Generation generation) {
+  out.put_le(static_cast<std::uint8_t>(generation));
+}
+
+Result<grafeo::Generation> take_generation(ByteCursor& in) {
+  TRY_ASSIGN(const auto number, in.take_le<std::uint8_t>());
+  const auto generation = static_cast<grafeo::Generation>(number);
+  if (generation != grafeo::Generation::kV1 && generation != grafeo::Generation::kV2)
+    return Error::corrupt("index: generation");
+  return generation;
+}
+
+void put_chain(ByteWriter& out, const LogChain& chain) {
+  put_generation(out, chain.generation);
+  out.put_varint(chain.bytes);
+  out.put_varint(chain.image_lsn.get());
+  out.put_varint(chain.next_lsn.get());
+  out.put(chain.database_id);
+  out.put_varint(chain.open_commits);
+  out.put_varint(chain.open_records);
+}
+
+Result<LogChain> take_chain(ByteCursor& in) {
+  LogChain chain;
+  TRY_ASSIGN(chain.generation, take_generation(in));
+  TRY_ASSIGN(chain.bytes, in.take_varint());
+  TRY_ASSIGN(chain.image_lsn, in.take_varint().map(grafeo::as<grafeo::Lsn>));
+  TRY_ASSIGN(chain.next_lsn, in.take_varint().map(grafeo::as<grafeo::Lsn>));
+  TRY_ASSIGN(const auto id, in.take<std::tuple_size_v<grafeo::DatabaseId>>());
+  std::ranges::copy(id, chain.database_id.begin());
+  TRY_ASSIGN(chain.open_commits, in.take_varint());
+  TRY_ASSIGN(chain.open_records, in.take_varint());
+  return chain;
+}
+
 }  // namespace
 
 Bytes key(DatabaseNo database, std::uint64_t number) {
@@ -59,6 +94,14 @@ Bytes key(DatabaseNo database, PageNo page, Epoch first) {
   return std::move(out).take();
 }
 
+Bytes key(DatabaseNo database, SegmentNo base, std::uint64_t begin) {
+  ByteWriter out;
+  out.put_be(database.get());
+  out.put_be(base.get());
+  out.put_be(begin);
+  return std::move(out).take();
+}
+
 Result<RecordKey> parse_record_key(ByteView bytes) {
   ByteCursor in(bytes);
   TRY_ASSIGN(const auto database, in.take_be<std::uint32_t>());
@@ -76,6 +119,15 @@ Result<EpochKey> parse_epoch_key(ByteView bytes) {
   return EpochKey{DatabaseNo(database), Epoch(epoch)};
 }
 
+Result<ExtentKey> parse_extent_key(ByteView bytes) {
+  ByteCursor in(bytes);
+  TRY_ASSIGN(const auto database, in.take_be<std::uint32_t>());
+  TRY_ASSIGN(const auto base, in.take_be<std::uint32_t>());
+  TRY_ASSIGN(const auto begin, in.take_be<std::uint64_t>());
+  TRY(in.expect_end());
+  return ExtentKey{DatabaseNo(database), SegmentNo(base), begin};
+}
+
 Bytes encode(const DatabaseRow& row) {
   ByteWriter out;
   out.put_varint(row.number.get());
@@ -88,6 +140,7 @@ Bytes encode(const DatabaseRow& row) {
   out.put_le(static_cast<std::uint8_t>(row.chain_open ? 1 : 0));
   out.put_varint(row.base.get());
   out.put_varint(row.chain_end.get());
+  put_chain(out, row.log);
   out.put_varint(row.problems.size());
   for (const IndexProblem& problem : row.problems) {
     put_text(out, problem.object);
@@ -117,6 +170,7 @@ Result<DatabaseRow> parse_database(ByteView bytes) {
   row.chain_open = chain_open != 0;
   row.base = SegmentNo(base);
   row.chain_end = Epoch(chain_end);
+  TRY_ASSIGN(row.log, take_chain(in));
   TRY_ASSIGN(const std::uint64_t problems, in.take_varint());
   for (std::uint64_t i = 0; i < problems; ++i) {
     IndexProblem problem;
@@ -143,6 +197,8 @@ Bytes encode(const SegmentRow& row) {
   out.put_varint(row.image_bytes);
   out.put_varint(row.end_epoch.get());
   out.put_varint(row.base.get());
+  out.put_le(row.crc32);
+  put_generation(out, row.generation);
   return std::move(out).take();
 }
 
@@ -163,6 +219,8 @@ Result<SegmentRow> parse_segment(ByteView bytes) {
   TRY_ASSIGN(const std::uint32_t base, take_u32(in));
   row.end_epoch = Epoch(end);
   row.base = SegmentNo(base);
+  TRY_ASSIGN(row.crc32, in.take_le<std::uint32_t>());
+  TRY_ASSIGN(row.generation, take_generation(in));
   TRY(in.expect_end());
   return row;
 }
@@ -185,6 +243,8 @@ Bytes encode(const EpochRow& row) {
   out.put_le(static_cast<std::uint8_t>(facts.how));
   out.put_le(facts.flags);
   out.put_varint(row.segment.get());
+  out.put_varint(row.base.get());
+  out.put_varint(row.log_bytes);
   return std::move(out).take();
 }
 
@@ -207,15 +267,41 @@ Result<EpochRow> parse_epoch(ByteView bytes) {
   TRY_ASSIGN(const auto how, in.take_le<std::uint8_t>());
   TRY_ASSIGN(facts.flags, in.take_le<std::uint8_t>());
   TRY_ASSIGN(const std::uint32_t segment, take_u32(in));
+  TRY_ASSIGN(const std::uint32_t base, take_u32(in));
+  TRY_ASSIGN(row.log_bytes, in.take_varint());
   TRY(in.expect_end());
-  if (how > 1) return Error::corrupt("index: how an epoch was captured");
+  if (how > static_cast<std::uint8_t>(native::Captured::kImage))
+    return Error::corrupt("index: how an epoch was captured");
   facts.epoch = Epoch(epoch);
   facts.committed = UtcTime(committed);
   facts.captured = UtcTime(captured);
   facts.state = StateHash(high, low);
   facts.how = static_cast<native::Captured>(how);
   row.segment = SegmentNo(segment);
+  row.base = SegmentNo(base);
   return row;
+}
+
+Bytes encode(const LogExtent& extent) {
+  ByteWriter out;
+  out.put_varint(extent.segment.get());
+  out.put_varint(extent.range.begin);
+  out.put_varint(extent.range.size);
+  out.put_varint(extent.first_lsn.get());
+  return std::move(out).take();
+}
+
+Result<LogExtent> parse_extent(const ExtentKey& extent_key, ByteView bytes) {
+  ByteCursor in(bytes);
+  LogExtent extent;
+  extent.begin = extent_key.begin;
+  TRY_ASSIGN(const std::uint32_t segment, take_u32(in));
+  extent.segment = SegmentNo(segment);
+  TRY_ASSIGN(extent.range.begin, in.take_varint());
+  TRY_ASSIGN(extent.range.size, in.take_varint());
+  TRY_ASSIGN(extent.first_lsn, in.take_varint().map(grafeo::as<grafeo::Lsn>));
+  TRY(in.expect_end());
+  return extent;
 }
 
 Bytes encode_record(SegmentNo segment, std::uint64_t offset, const native::RecordRow& row) {

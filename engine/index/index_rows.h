@@ -7,13 +7,14 @@
 namespace epochfs::engine::index_rows {
 
 // Changes whenever any key, value or table below does.
-inline constexpr std::uint32_t kIndexLayout = 1;
+inline constexpr std::uint32_t kIndexLayout = 2;
 
 // Big-endian, so that LMDB's byte order is numeric order.
 Bytes key(DatabaseNo database, std::uint64_t number);                    // epochs, bases
 Bytes key(DatabaseNo database, SegmentNo segment);                       // segments
 Bytes key(DatabaseNo database, SegmentNo segment, std::uint32_t group);  // block groups
 Bytes key(DatabaseNo database, PageNo page, Epoch first);                // records
+Bytes key(DatabaseNo database, SegmentNo base, std::uint64_t begin);     // extents of a log
 
 struct RecordKey {
   DatabaseNo database;
@@ -27,12 +28,21 @@ struct EpochKey {
 };
 Result<EpochKey> parse_epoch_key(ByteView bytes);
 
+struct ExtentKey {
+  DatabaseNo database;
+  SegmentNo base;
+  std::uint64_t begin = 0;
+};
+Result<ExtentKey> parse_extent_key(ByteView bytes);
+
 Bytes encode(const DatabaseRow& row);
 Result<DatabaseRow> parse_database(ByteView bytes);
 Bytes encode(const SegmentRow& row);
 Result<SegmentRow> parse_segment(ByteView bytes);
 Bytes encode(const EpochRow& row);
 Result<EpochRow> parse_epoch(ByteView bytes);
+Bytes encode(const LogExtent& extent);
+Result<LogExtent> parse_extent(const ExtentKey& extent_key, ByteView bytes);
 
 Bytes encode_record(SegmentNo segment, std::uint64_t offset, const native::RecordRow& row);
 // The newest version in the record that is not after `epoch`.

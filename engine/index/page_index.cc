@@ -25,6 +25,7 @@ struct PageIndex::Tables {
   MDB_dbi epochs = 0;
   MDB_dbi records = 0;
   MDB_dbi blocks = 0;
+  MDB_dbi extents = 0;
 };
 
 namespace {
@@ -236,13 +237,14 @@ Result<std::shared_ptr<PageIndex>> PageIndex::open_once(const std::string& file,
   std::unique_ptr<MDB_txn, ClosedBy<mdb_txn_abort>> txn(txn_raw);
   Tables& tables = *index->tables_;
   tables.env = raw;
-  const std::array<std::pair<const char*, MDB_dbi*>, 7> named = {{{"meta", &tables.meta},
+  const std::array<std::pair<const char*, MDB_dbi*>, 8> named = {{{"meta", &tables.meta},
                                                                   {"databases", &tables.databases},
                                                                   {"segments", &tables.segments},
                                                                   {"bases", &tables.bases},
                                                                   {"epochs", &tables.epochs},
                                                                   {"records", &tables.records},
-                                                                  {"blocks", &tables.blocks}}};
+                                                                  {"blocks", &tables.blocks},
+                                                                  {"extents", &tables.extents}}};
   for (const auto& [name, handle] : named) {
     if (code = mdb_dbi_open(txn.get(), name, MDB_CREATE, handle); code != 0)
       return lmdb_failure(code, fmt::format("open table {}", name));
@@ -434,14 +436,31 @@ Result<std::vector<BlockPlace>> PageIndex::Reader::blocks(DatabaseNo database, S
   return found;
 }
 
+Result<std::vector<LogExtent>> PageIndex::Reader::log_extents(DatabaseNo database, SegmentNo base,
+                                                              ByteRange bytes,
+                                                              std::size_t count_max) const {
+  TRY_ASSIGN(Cursor cursor, Cursor::open(txn_.get(), tables_->extents));
+  TRY_ASSIGN(auto item, cursor.not_above(rows::key(database, base, bytes.begin)));
+  std::vector<LogExtent> found;
+  while (item && found.size() < count_max) {
+    TRY_ASSIGN(const rows::ExtentKey key, rows::parse_extent_key(item->key));
+    if (key.database != database || key.base != base) break;
+    TRY_ASSIGN(const LogExtent extent, rows::parse_extent(key, item->value));
+    if (extent.begin >= bytes.begin + bytes.size) break;
+    if (extent.begin + extent.range.size > bytes.begin) found.push_back(extent);
+    TRY_ASSIGN(item, cursor.move(MDB_NEXT));
+  }
+  return found;
+}
+
 Result<DatabaseNo> PageIndex::Writer::begin_database(std::string_view name) {
   MDB_txn* txn = reader_.txn_.get();
   const Tables& tables = *reader_.tables_;
   TRY_ASSIGN(const std::optional<DatabaseRow> old, reader_.database(name));
   if (old) {
     const Bytes prefix = number_prefix(old->number);
-    for (const MDB_dbi table :
-         {tables.segments, tables.bases, tables.epochs, tables.records, tables.blocks})
+    for (const MDB_dbi table : {tables.segments, tables.bases, tables.epochs, tables.records,
+                                tables.blocks, tables.extents})
       TRY(erase_prefix(txn, table, prefix));
   }
   TRY_ASSIGN(const auto stored, find(txn, tables.meta, as_bytes(kNextNumberKey)));
@@ -472,6 +491,12 @@ Result<void> PageIndex::Writer::put_base(DatabaseNo database, Epoch end_epoch, S
 Result<void> PageIndex::Writer::put_epoch(DatabaseNo database, const EpochRow& row) {
   return put(reader_.txn_.get(), reader_.tables_->epochs,
              rows::key(database, row.facts.epoch.get()), rows::encode(row));
+}
+
+Result<void> PageIndex::Writer::put_log_extent(DatabaseNo database, SegmentNo base,
+                                               const LogExtent& extent) {
+  return put(reader_.txn_.get(), reader_.tables_->extents, rows::key(database, base, extent.begin),
+             rows::encode(extent));
 }
 
 Result<void> PageIndex::Writer::put_record(DatabaseNo database, SegmentNo segment,

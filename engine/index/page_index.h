@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "engine/core/handle.h"
+#include "engine/formats/grafeo/units.h"
 #include "engine/formats/native/segment_layout.h"
 
 struct MDB_env;
@@ -41,6 +42,21 @@ struct IndexProblem {
   friend bool operator==(const IndexProblem&, const IndexProblem&) = default;
 };
 
+// Where the log of a chain of Grafeo's has to go on. The *log of a chain* is what its incrementals
+// hold of the log, one piece after another: for v1 frames, for v2 one header and then frames.
+struct LogChain {
+  grafeo::Generation generation = grafeo::Generation::kV1;
+  std::uint64_t bytes = 0;  // of it, so far
+  // v2: where the image's state ends, where the next piece begins, whose log it is.
+  grafeo::Lsn image_lsn;
+  grafeo::Lsn next_lsn;
+  grafeo::DatabaseId database_id{};
+  // What lies behind the last epoch and belongs to the next one.
+  std::uint64_t open_commits = 0;
+  std::uint64_t open_records = 0;
+  friend bool operator==(const LogChain&, const LogChain&) = default;
+};
+
 // How far a database's manifest has been taken in.
 struct DatabaseRow {
   DatabaseNo number;
@@ -54,6 +70,7 @@ struct DatabaseRow {
   bool chain_open = false;
   SegmentNo base;
   Epoch chain_end;
+  LogChain log;                        // Grafeo only
   std::vector<IndexProblem> problems;  // at most kProblemsMax, then one that says there are more
   friend bool operator==(const DatabaseRow&, const DatabaseRow&) = default;
 };
@@ -66,16 +83,30 @@ struct SegmentRow {
   Sha256Digest tables_sha256{};
   PageSize page_size;
   std::uint32_t block_bytes = 0;  // fulls
-  std::uint64_t image_bytes = 0;  // fulls
+  std::uint64_t image_bytes = 0;  // fulls; of Grafeo, the whole file
   Epoch end_epoch;
-  SegmentNo base;  // incrementals
+  SegmentNo base;                                           // incrementals
+  std::uint32_t crc32 = 0;                                  // Grafeo: of the whole file
+  grafeo::Generation generation = grafeo::Generation::kV1;  // Grafeo
   friend bool operator==(const SegmentRow&, const SegmentRow&) = default;
 };
 
 struct EpochRow {
   native::EpochFacts facts;
   SegmentNo segment;  // the first that brought it
+  // Grafeo only: the image below it, and how much of the log of its chain belongs to it.
+  SegmentNo base{};
+  std::uint64_t log_bytes = 0;
   friend bool operator==(const EpochRow&, const EpochRow&) = default;
+};
+
+// A piece of the log of a chain, as it lies in an incremental.
+struct LogExtent {
+  std::uint64_t begin = 0;  // in the log of the chain
+  SegmentNo segment;
+  ByteRange range;        // of its file
+  grafeo::Lsn first_lsn;  // v2: of the first frame in it
+  friend bool operator==(const LogExtent&, const LogExtent&) = default;
 };
 
 // The record that holds a page's version, and which epoch's version it is.
@@ -153,6 +184,10 @@ class PageIndex::Reader {
   Result<std::vector<BlockPlace>> blocks(DatabaseNo database, SegmentNo full,
                                          std::uint32_t pages_per_block, std::uint64_t image_pages,
                                          std::uint64_t first, std::size_t count) const;
+  // The pieces of the log of the chain on `base` that hold some of `bytes` of it, in order, at most
+  // `count_max`. None: the chain has no log, or not that far.
+  Result<std::vector<LogExtent>> log_extents(DatabaseNo database, SegmentNo base, ByteRange bytes,
+                                             std::size_t count_max) const;
 
  private:
   friend class PageIndex;
@@ -179,6 +214,7 @@ class PageIndex::Writer {
   // A full that may serve as base from its end epoch on.
   Result<void> put_base(DatabaseNo database, Epoch end_epoch, SegmentNo segment);
   Result<void> put_epoch(DatabaseNo database, const EpochRow& row);
+  Result<void> put_log_extent(DatabaseNo database, SegmentNo base, const LogExtent& extent);
   Result<void> put_record(DatabaseNo database, SegmentNo segment, std::uint64_t offset,
                           const native::RecordRow& row);
   // Blocks in order; gathered and written in groups, the last by end_blocks().

@@ -71,9 +71,11 @@ TEST_F(PageIndexTest, KeepsWhatWasCommittedAndForgetsTheRest) {
     row.chain_open = true;
     row.base = SegmentNo(2);
     row.chain_end = Epoch(9);
+    row.log = {grafeo::Generation::kV2, 1000, grafeo::Lsn(5), grafeo::Lsn(900), {}, 1, 2};
+    row.log.database_id.fill(std::byte{7});
     row.problems = {{"incr-3-4.seg", "missing", Epoch(3), Epoch(4)}};
     ASSERT_TRUE(writer->put_database("app", row));
-    ASSERT_TRUE(writer->put_epoch(row.number, {facts_of(9), SegmentNo(2)}));
+    ASSERT_TRUE(writer->put_epoch(row.number, {facts_of(9), SegmentNo(2), SegmentNo(1), 77}));
     ASSERT_TRUE(std::move(*writer).commit());
 
     auto dropped = index->write();
@@ -87,8 +89,36 @@ TEST_F(PageIndexTest, KeepsWhatWasCommittedAndForgetsTheRest) {
   EXPECT_EQ(*reader->database("other"), std::nullopt);
   const auto epoch = reader->epoch(row.number, Epoch(9));
   ASSERT_TRUE(epoch && *epoch);
-  EXPECT_EQ((*epoch)->facts, facts_of(9));
+  EXPECT_EQ(**epoch, (EpochRow{facts_of(9), SegmentNo(2), SegmentNo(1), 77}));
   EXPECT_EQ(*reader->epoch(row.number, Epoch(10)), std::nullopt);
+}
+
+TEST_F(PageIndexTest, FindsThePiecesOfALogThatHoldSomeOfARange) {
+  const auto index = open();
+  auto writer = index->write();
+  const DatabaseNo number = *writer->begin_database("app");
+  const LogExtent first{0, SegmentNo(1), {32, 100}, grafeo::Lsn(7)};
+  const LogExtent second{100, SegmentNo(2), {160, 50}, grafeo::Lsn(107)};
+  const LogExtent third{150, SegmentNo(2), {300, 1}, grafeo::Lsn(157)};
+  const LogExtent foreign{0, SegmentNo(9), {32, 1000}, grafeo::Lsn(0)};
+  for (const LogExtent& extent : {first, second, third})
+    ASSERT_TRUE(writer->put_log_extent(number, SegmentNo(0), extent));
+  ASSERT_TRUE(writer->put_log_extent(number, SegmentNo(8), foreign));
+  ASSERT_TRUE(std::move(*writer).commit());
+  const auto reader = index->read();
+  using Extents = std::vector<LogExtent>;
+  const auto find = [&](std::uint64_t base, ByteRange bytes, std::size_t count_max = 10) {
+    return *reader->log_extents(number, SegmentNo(static_cast<std::uint32_t>(base)), bytes,
+                                count_max);
+  };
+  EXPECT_EQ(find(0, {0, 151}), (Extents{first, second, third}));
+  EXPECT_EQ(find(0, {0, 100}), Extents{first});
+  EXPECT_EQ(find(0, {99, 2}), (Extents{first, second}));
+  EXPECT_EQ(find(0, {100, 50}), Extents{second});
+  EXPECT_EQ(find(0, {0, 151}, 2), (Extents{first, second}));
+  EXPECT_EQ(find(0, {151, 10}), Extents{});
+  EXPECT_EQ(find(7, {0, 100}), Extents{});
+  EXPECT_EQ(find(8, {500, 1}), Extents{foreign});
 }
 
 TEST_F(PageIndexTest, FindsTheNewestVersionNotAfterAnEpoch) {
