@@ -4,36 +4,10 @@
 
 #include "engine/core/text.h"
 #include "engine/segment/segment_reader.h"
+#include "engine/source/history.h"
 
 namespace epochfs::engine {
 namespace {
-
-// Epochs are counted up from 1; no honest history comes near, and E + 1 must not wrap.
-constexpr std::uint64_t kEpochMax = std::uint64_t{1} << 62U;
-
-// Folds one manifest entry into the sum that tells whether an index was built from the same
-// history.
-std::uint64_t fold(std::uint64_t sum, const native::SegmentEntry& entry) {
-  ByteWriter text;
-  text.put_le(sum);
-  text.put(as_bytes(entry.filename));
-  text.put(entry.sha256);
-  text.put(entry.tables_sha256);
-  text.put_le(entry.size_bytes);
-  return page_hash(text.view());
-}
-
-bool continues(const DatabaseRow& row, const native::Manifest& manifest) {
-  if (row.segment_count > manifest.segments.size()) return false;
-  std::uint64_t sum = 0;
-  for (std::size_t i = 0; i < row.segment_count; ++i) sum = fold(sum, manifest.segments[i]);
-  return sum == row.segments_hash;
-}
-
-bool is_damage(const Error& error) {
-  return error.code == Code::kCorrupt || error.code == Code::kUnsupported ||
-         error.code == Code::kNotFound;
-}
 
 // Takes one segment into an open index transaction.
 class SegmentIntake {
@@ -58,7 +32,7 @@ class SegmentIntake {
     if (footer.kind != entry_.kind || footer.page_size != entry_.page_size ||
         footer.start_epoch != entry_.start_epoch || footer.end_epoch != entry_.end_epoch)
       return Error::corrupt("is another segment than the manifest says");
-    if (entry_.end_epoch.get() > kEpochMax) return Error::corrupt("epoch out of range");
+    if (entry_.end_epoch > kEpochMax) return Error::corrupt("epoch out of range");
     TRY_ASSIGN(const PageSize page_size, PageSize::from(footer.page_size));
 
     SegmentRow segment{entry_.kind,          entry_.filename,  blob->version(),
@@ -93,19 +67,8 @@ class SegmentIntake {
     TRY(writer_.put_base(row_.number, entry_.end_epoch, number_));
     row_.base = number_;
     row_.chain_open = true;
-    spare_newest();
+    spare_last(row_, entry_.end_epoch);
     return {};
-  }
-
-  // An epoch that a damaged incremental ended with is not lost when this full holds it.
-  void spare_newest() {
-    for (IndexProblem& problem : row_.problems) {
-      if (problem.last_lost != entry_.end_epoch) continue;
-      if (problem.first_lost == problem.last_lost)
-        problem.first_lost = problem.last_lost = Epoch();
-      else
-        problem.last_lost = Epoch(problem.last_lost.get() - 1);
-    }
   }
 
   Result<void> take_incremental(const SegmentReader& reader, const SegmentRow& segment) {
@@ -150,77 +113,63 @@ class SegmentIntake {
   const native::SegmentEntry& entry_;
 };
 
-void remember(DatabaseRow& row, const native::SegmentEntry& entry, const Error& error) {
-  if (row.problems.size() > kProblemsMax) return;
-  if (row.problems.size() == kProblemsMax) {
-    row.problems.push_back({"", "more segments are damaged; run verify to see them all", {}, {}});
-    return;
-  }
-  // A full that only repeats the newest epoch of an intact chain costs nothing by itself.
-  const bool is_full = entry.kind == native::SegmentKind::kFull;
-  const bool repeats = is_full && row.epoch_count > 0 && entry.end_epoch == row.newest;
-  const Epoch first = is_full ? entry.end_epoch : entry.start_epoch;
-  row.problems.push_back(
-      {entry.filename, error.text, repeats ? Epoch() : first, repeats ? Epoch() : entry.end_epoch});
-}
+class NativeHistory final : public History {
+ public:
+  NativeHistory(const Storage& storage, const native::Manifest& manifest)
+      : storage_(storage), manifest_(manifest) {}
 
-// Takes in the next segment, or finds nothing to do. False: the index is up to date.
-Result<bool> step(PageIndex& index, const Storage& storage, const native::Manifest& manifest,
-                  bool& again, DatabaseRow& result) {
-  const std::string& name = manifest.database;
-  const auto begin = [&](PageIndex::Writer& writer) -> Result<DatabaseRow> {
-    TRY_ASSIGN(const auto known, writer.reader().database(name));
-    if (known && continues(*known, manifest) && !(again && !known->problems.empty())) return *known;
-    DatabaseRow fresh;
-    TRY_ASSIGN(fresh.number, writer.begin_database(name));
-    return fresh;
-  };
-
-  TRY_ASSIGN(PageIndex::Writer writer, index.write());
-  TRY_ASSIGN(DatabaseRow row, begin(writer));
-  if (row.segment_count < manifest.segments.size()) {
-    const native::SegmentEntry& entry = manifest.segments[row.segment_count];
-    const SegmentNo number(row.segment_count);
-    const DatabaseRow before = row;
-    auto taken = SegmentIntake(writer, storage, manifest, row, number).run();
-    if (!taken) {
-      if (!is_damage(taken.error())) return tl::unexpected(std::move(taken).error());
-      // Nothing of a damaged segment stays: this transaction is dropped and the problem goes into
-      // another.
-      { const PageIndex::Writer dropped = std::move(writer); }
-      TRY_ASSIGN(writer, index.write());
-      TRY_ASSIGN(row, begin(writer));
-      if (row.segment_count != before.segment_count) return true;  // another process was faster
-      remember(row, entry, taken.error());
-    }
-    row.segments_hash = fold(row.segments_hash, entry);
-    row.segment_count += 1;
-    row.stored_bytes += entry.size_bytes;
+  [[nodiscard]] const std::string& database() const noexcept override { return manifest_.database; }
+  [[nodiscard]] std::uint32_t segment_count() const noexcept override {
+    return static_cast<std::uint32_t>(manifest_.segments.size());
   }
-  const bool more = row.segment_count < manifest.segments.size();
-  TRY(writer.put_database(name, row));
-  TRY(std::move(writer).commit());
-  again = false;
-  result = std::move(row);
-  return more;
-}
+  [[nodiscard]] std::uint64_t stored_bytes(SegmentNo segment) const noexcept override {
+    return entry(segment).size_bytes;
+  }
+
+  [[nodiscard]] std::uint64_t fold(std::uint64_t sum, SegmentNo segment) const override {
+    ByteWriter text;
+    text.put_le(sum);
+    text.put(as_bytes(entry(segment).filename));
+    text.put(entry(segment).sha256);
+    text.put(entry(segment).tables_sha256);
+    text.put_le(entry(segment).size_bytes);
+    return page_hash(text.view());
+  }
+
+  Result<void> take(PageIndex::Writer& writer, DatabaseRow& row, SegmentNo segment) const override {
+    return SegmentIntake(writer, storage_, manifest_, row, segment).run();
+  }
+
+  void give_up(DatabaseRow& row, SegmentNo segment, const Error& error) const override {
+    const native::SegmentEntry& lost = entry(segment);
+    // A full that only repeats the newest epoch of an intact chain costs nothing by itself.
+    const bool is_full = lost.kind == native::SegmentKind::kFull;
+    const bool repeats = is_full && row.epoch_count > 0 && lost.end_epoch == row.newest;
+    const Epoch first = is_full ? lost.end_epoch : lost.start_epoch;
+    add_problem(row, {lost.filename, error.text, repeats ? Epoch() : first,
+                      repeats ? Epoch() : lost.end_epoch});
+  }
+
+  // The hash of its tables tells of each segment, whenever it is opened, that it is still the same.
+  Result<bool> is_current(const PageIndex::Reader& /*reader*/,
+                          const DatabaseRow& /*row*/) const override {
+    return true;
+  }
+
+ private:
+  [[nodiscard]] const native::SegmentEntry& entry(SegmentNo segment) const noexcept {
+    return manifest_.segments[segment.get()];
+  }
+
+  const Storage& storage_;
+  const native::Manifest& manifest_;
+};
 
 }  // namespace
 
 Result<DatabaseRow> bring_up_to_date(PageIndex& index, const Storage& storage,
                                      const native::Manifest& manifest, bool again) {
-  {
-    TRY_ASSIGN(const PageIndex::Reader reader, index.read());
-    TRY_ASSIGN(auto known, reader.database(manifest.database));
-    if (known && known->segment_count == manifest.segments.size() && continues(*known, manifest) &&
-        !(again && !known->problems.empty()))
-      return *std::move(known);
-  }
-  DatabaseRow row;
-  while (true) {
-    TRY_ASSIGN(const bool more, step(index, storage, manifest, again, row));
-    if (!more) return row;
-  }
+  return take_in(index, NativeHistory(storage, manifest), again);
 }
 
 }  // namespace epochfs::engine

@@ -1,0 +1,58 @@
+// A manifest's segments, and how each of them gets into the index: what repositories of all kinds
+// have in common.
+#pragma once
+
+#include <string>
+
+#include "engine/index/page_index.h"
+
+namespace epochfs::engine {
+
+// The segments of one database in the order of its manifest. Implemented once per kind.
+class History {
+ public:
+  History() = default;
+  History(const History&) = delete;
+  History& operator=(const History&) = delete;
+  virtual ~History() = default;
+
+  [[nodiscard]] virtual const std::string& database() const noexcept = 0;
+  [[nodiscard]] virtual std::uint32_t segment_count() const noexcept = 0;
+  [[nodiscard]] virtual std::uint64_t stored_bytes(SegmentNo segment) const noexcept = 0;
+  // Folds what the manifest says of a segment into the sum that tells whether an index was built
+  // from the same history.
+  [[nodiscard]] virtual std::uint64_t fold(std::uint64_t sum, SegmentNo segment) const = 0;
+
+  // Reads a segment into an open transaction, and tells in `row` what that adds to the history.
+  // kCorrupt, kUnsupported, kNotFound: nothing of it can be used; the transaction is dropped, and
+  // give_up() tells in the row before it what that costs.
+  virtual Result<void> take(PageIndex::Writer& writer, DatabaseRow& row,
+                            SegmentNo segment) const = 0;
+  virtual void give_up(DatabaseRow& row, SegmentNo segment, const Error& error) const = 0;
+
+  // Whether what the index holds of the segments is still true of the storage. Asked for when it
+  // matters that everything is looked at anew.
+  virtual Result<bool> is_current(const PageIndex::Reader& reader,
+                                  const DatabaseRow& row) const = 0;
+};
+
+// Takes in what the index does not have yet; another history than it was built from replaces that.
+// `again`: also looks anew at a history that had problems, or that is not current.
+//
+// Threads   any; writers of the index take turns, also across processes
+// Cost      one index transaction per new segment; what is there already is not read again
+// Errors    of the storage and the index; damage is no error but a problem in the row
+Result<DatabaseRow> take_in(PageIndex& index, const History& history, bool again);
+
+// Damage of a segment, as opposed to a failure of the storage.
+[[nodiscard]] bool is_damage(const Error& error) noexcept;
+
+// Adds to the row's problems, of which there are at most kProblemsMax.
+void add_problem(DatabaseRow& row, IndexProblem problem);
+// The last of the epochs that a damaged segment cost is in a full after all.
+void spare_last(DatabaseRow& row, Epoch epoch) noexcept;
+
+// Epochs are counted up one by one; no honest history comes near, and E + 1 must not wrap.
+inline constexpr Epoch kEpochMax{std::uint64_t{1} << 62U};
+
+}  // namespace epochfs::engine
