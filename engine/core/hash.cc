@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <xxhash.h>
 #include <zlib.h>
@@ -17,6 +18,18 @@ XXH128_hash_t term(PageNo page, std::uint64_t hash) noexcept {
   store_le(MutableByteView(input), page.get());
   store_le(MutableByteView(input).subspan(4), hash);
   return XXH3_128bits(input.data(), input.size());
+}
+
+// OpenSSL's bytes are unsigned char, ours are std::byte.
+template <std::size_t Size>
+std::array<std::byte, Size> to_digest(const std::array<unsigned char, Size>& raw) {
+  std::array<std::byte, Size> digest{};
+  std::ranges::transform(raw, digest.begin(), [](unsigned char c) { return std::byte{c}; });
+  return digest;
+}
+
+const unsigned char* raw_bytes(ByteView bytes) noexcept {
+  return static_cast<const unsigned char*>(static_cast<const void*>(bytes.data()));
 }
 
 }  // namespace
@@ -69,9 +82,7 @@ void Sha256::update(ByteView bytes) {
 Sha256Digest Sha256::finish() {
   std::array<unsigned char, 32> raw{};
   EVP_DigestFinal_ex(context_.get(), raw.data(), nullptr);
-  Sha256Digest digest{};
-  std::ranges::transform(raw, digest.begin(), [](unsigned char c) { return std::byte{c}; });
-  return digest;
+  return to_digest(raw);
 }
 
 Sha256Digest Sha256::of(ByteView bytes) {
@@ -80,9 +91,23 @@ Sha256Digest Sha256::of(ByteView bytes) {
   return sum.finish();
 }
 
+Sha256Digest hmac_sha256(ByteView key, ByteView message) {
+  std::array<unsigned char, 32> raw{};
+  if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), raw_bytes(message),
+           message.size(), raw.data(), nullptr) == nullptr)
+    throw std::bad_alloc();
+  return to_digest(raw);
+}
+
+std::array<std::byte, 16> md5(ByteView bytes) {
+  std::array<unsigned char, 16> raw{};
+  if (EVP_Digest(bytes.data(), bytes.size(), raw.data(), nullptr, EVP_md5(), nullptr) != 1)
+    throw std::bad_alloc();
+  return to_digest(raw);
+}
+
 void Crc32::update(ByteView bytes) noexcept {
-  const auto* const data =
-      static_cast<const unsigned char*>(static_cast<const void*>(bytes.data()));
+  const unsigned char* const data = raw_bytes(bytes);
   if (data == nullptr) return;  // crc32_z would start anew
   value_ = static_cast<std::uint32_t>(crc32_z(value_, data, bytes.size()));
 }
@@ -98,6 +123,12 @@ std::string to_hex(ByteView bytes) {
   hex.reserve(bytes.size() * 2);
   for (const std::byte b : bytes) hex += fmt::format("{:02x}", std::to_integer<unsigned>(b));
   return hex;
+}
+
+std::string to_base64(ByteView bytes) {
+  std::vector<unsigned char> text((bytes.size() + 2) / 3 * 4 + 1);  // and the NUL of OpenSSL
+  const int size = EVP_EncodeBlock(text.data(), raw_bytes(bytes), static_cast<int>(bytes.size()));
+  return {text.begin(), text.begin() + size};
 }
 
 Result<Sha256Digest> sha256_from_hex(std::string_view hex) {

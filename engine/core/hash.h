@@ -76,6 +76,11 @@ class Sha256 {
   std::unique_ptr<evp_md_ctx_st, Free> context_;
 };
 
+Sha256Digest hmac_sha256(ByteView key, ByteView message);  // RFC 2104
+
+// For headers of protocols that ask for it (Content-MD5); no identity rests on it.
+std::array<std::byte, 16> md5(ByteView bytes);
+
 // CRC-32/ISO-HDLC, as zlib computes it.
 class Crc32 {
  public:
@@ -89,6 +94,7 @@ class Crc32 {
 std::string random_identity();  // 32 random lower-case hex digits
 
 std::string to_hex(ByteView bytes);
+std::string to_base64(ByteView bytes);                       // RFC 4648, padded
 Result<Sha256Digest> sha256_from_hex(std::string_view hex);  // kCorrupt: not 64 hex digits
 
 }  // namespace epochfs::engine

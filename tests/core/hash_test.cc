@@ -80,6 +80,37 @@ TEST(Sha256Test, ComesBackFromHex) {
   EXPECT_FALSE(sha256_from_hex(""));
 }
 
+TEST(HmacTest, IsHmacSha256AsPublished) {
+  struct Vector {
+    Bytes key;
+    std::string_view message;
+    std::string_view want;
+  };
+  const Vector vectors[] = {
+      // RFC 4231, cases 1, 2 and 6: a short key, a word, and a key longer than a block
+      {Bytes(20, std::byte{0x0b}), "Hi There",
+       "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"},
+      {to_bytes("Jefe"), "what do ya want for nothing?",
+       "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
+      {Bytes(131, std::byte{0xaa}), "Test Using Larger Than Block-Size Key - Hash Key First",
+       "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"},
+      {Bytes(), "", "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad"}};
+  for (const Vector& vector : vectors)
+    EXPECT_EQ(to_hex(hmac_sha256(vector.key, as_bytes(vector.message))), vector.want);
+}
+
+TEST(Md5Test, IsMd5AsPublished) {
+  EXPECT_EQ(to_hex(md5(ByteView())), "d41d8cd98f00b204e9800998ecf8427e");
+  EXPECT_EQ(to_hex(md5(as_bytes("message digest"))), "f96b697d7cb7938d525a2f31aaf161d0");
+}
+
+TEST(Base64Test, IsBase64AsPublished) {
+  const char* const want[] = {"", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"};
+  const std::string_view text = "foobar";
+  for (std::size_t size = 0; size <= text.size(); ++size)
+    EXPECT_EQ(to_base64(as_bytes(text.substr(0, size))), want[size]);
+}
+
 TEST(Crc32Test, IsCrc32AsPublished) {
   const auto crc = [](std::string_view text) {
     Crc32 sum;
