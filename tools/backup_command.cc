@@ -21,11 +21,21 @@ struct BackupWords {
   engine::BackupOptions options;
   std::string place;
   std::string engine;
+  std::string format;
   bool json = false;
 };
 
 Outcome<ExitCode> refuse_engine(const std::string& name) {
   return engine::Error::invalid(fmt::format("backup: no engine is called {}: sqlite, file", name));
+}
+
+Outcome<std::optional<engine::grafeo::Generation>> format_from(const std::string& name) {
+  using engine::grafeo::Generation;
+  if (name.empty()) return std::optional<Generation>();
+  if (name == "grafeo-v1") return std::optional(Generation::kV1);
+  if (name == "grafeo-v2") return std::optional(Generation::kV2);
+  return engine::Error::invalid(
+      fmt::format("backup: no format is called {}: grafeo-v1, grafeo-v2", name));
 }
 
 std::string_view kind_of(const BackupReport& report) {
@@ -71,16 +81,36 @@ std::string epochs_text(const BackupReport& report) {
                      report.newest->get());
 }
 
+std::string changes_text(const BackupReport& report) {
+  return fmt::format("{} backup of {}: {}, {} page version{}", kind_of(report),
+                     engine::printable(report.database), epochs_text(report), report.pages_stored,
+                     report.pages_stored == 1 ? "" : "s");
+}
+
+// There a full comes first, and the log behind it is what is incremental.
+std::string grafeo_changes_text(const BackupReport& report) {
+  const bool both = report.wrote_full && report.wrote_incremental;
+  return fmt::format("{} backup of {}: {}", both ? "full and incremental" : kind_of(report),
+                     engine::printable(report.database), epochs_text(report));
+}
+
+engine::Result<void> print_cost(const BackupReport& report, const Context& context) {
+  return context.answer(fmt::format("read {}, stored {}, {:.2f} s", human_bytes(report.bytes_read),
+                                    human_bytes(report.bytes_stored), report.seconds));
+}
+
 engine::Result<void> print_summary(const BackupReport& report, const Context& context) {
-  const std::string_view kind = kind_of(report);
-  if (kind == "none") return context.answer("nothing changed");
-  TRY(context.answer(fmt::format("{} backup of {}: {}, {} page version{}",
-                                 kind == "full" ? "full" : "incremental",
-                                 engine::printable(report.database), epochs_text(report),
-                                 report.pages_stored, report.pages_stored == 1 ? "" : "s")));
-  if (report.wrote_full && report.wrote_incremental) TRY(context.answer("and a new full of it"));
-  TRY(context.answer(fmt::format("read {}, stored {}, {:.2f} s", human_bytes(report.bytes_read),
-                                 human_bytes(report.bytes_stored), report.seconds)));
+  const bool is_grafeo = report.engine == engine::native::Engine::kGrafeo;
+  if (kind_of(report) == "none") {
+    TRY(context.answer("nothing changed"));
+    if (!is_grafeo)
+      return {};  // there a reason would be why the pages that did not change were read
+  } else {
+    TRY(context.answer(is_grafeo ? grafeo_changes_text(report) : changes_text(report)));
+    if (!is_grafeo && report.wrote_full && report.wrote_incremental)
+      TRY(context.answer("and a new full of it"));
+    TRY(print_cost(report, context));
+  }
   if (!report.reason.empty())
     TRY(context.answer(fmt::format("reason: {}", engine::printable(report.reason))));
   return {};
@@ -110,6 +140,7 @@ Outcome<ExitCode> run_backup(const BackupWords& words, const Context& context) {
     if (!engine) return refuse_engine(words.engine);
     options.engine = *engine;
   }
+  TRY_ASSIGN(options.format, format_from(words.format));
   context.detail(fmt::format("backup of {} into {}", options.database_path, options.location));
   TRY_ASSIGN(const BackupReport report, [&] {
     ProgressBar bar(context, "backup");
@@ -138,6 +169,9 @@ Action declare_backup(CLI::App& app) {
       ->type_name("NAME");
   app.add_option("--engine", words->engine, "sqlite or file (default: by its content)")
       ->type_name("ENGINE");
+  app.add_option("--format", words->format,
+                 "grafeo-v2 or grafeo-v1: REPO is a backup directory in Grafeo's own format")
+      ->type_name("FORMAT");
   app.add_flag("--full", words->options.full, "also store a new full of the newest epoch");
   app.add_flag("--dry-run", words->options.dry_run, "find out what would be stored, store nothing");
   app.add_flag("--wait", words->options.wait, "wait for another writer instead of exit 11");
@@ -148,7 +182,8 @@ Action declare_backup(CLI::App& app) {
       "Examples:\n"
       "  epochfs backup app.db /backups\n"
       "  epochfs backup --name orders /srv/shop/data.db /backups\n"
-      "  epochfs backup --json app.db /backups | jq .bytes_stored");
+      "  epochfs backup --json app.db /backups | jq .bytes_stored\n"
+      "  epochfs backup --format grafeo-v2 shop.grafeo /backups/shop");
   return [words](const Context& context) { return run_backup(*words, context); };
 }
 

@@ -12,6 +12,7 @@
 #include "engine/core/time.h"
 #include "engine/formats/native/seal.h"
 #include "engine/repo/epoch_states.h"
+#include "engine/repo/grafeo_backup.h"
 #include "engine/repo/image_walk.h"
 #include "engine/repo/native_writer.h"
 #include "engine/repo/operations.h"
@@ -382,6 +383,8 @@ Result<void> init_repository(const std::string& location) {
   return written;
 }
 
-Result<BackupReport> backup(const BackupOptions& options) { return Backup(options).run(); }
+Result<BackupReport> backup(const BackupOptions& options) {
+  return options.format ? backup_grafeo(options) : Backup(options).run();
+}
 
 }  // namespace epochfs::engine

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/formats/grafeo/units.h"
 #include "engine/repo/repository.h"
 
 namespace epochfs::engine {
@@ -26,6 +27,9 @@ struct BackupOptions {
   std::string cache_directory;
   std::string name;  // empty: the file's name without its last extension
   std::optional<native::Engine> engine;
+  // Set: `location` is (or becomes) a backup directory in Grafeo's own format, for the database of
+  // Grafeo of that generation whose image is at `database_path`; see grafeo_backup.h.
+  std::optional<grafeo::Generation> format;
   bool dry_run = false;
   bool full = false;  // also store a new full of the newest epoch
   bool wait = false;  // for another writer

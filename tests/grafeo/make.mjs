@@ -1,6 +1,12 @@
 // Makes a Grafeo backup directory, and writes down what each of its epochs must answer.
 //
-//   node make.mjs WHAT DIRECTORY SEED        WHAT: v2, v1 or continued (v1, then v2)
+//   node make.mjs WHAT DIRECTORY SEED
+//
+// WHAT           v2         by the engine
+//                v1         by hand
+//                continued  v1, which the engine then goes on with as v2
+//                written    v2, by `epochfs backup` while the database is open
+//                turns      v2, by the engine and `epochfs backup` in turns, between which it is closed
 //
 // DIRECTORY/repo    the backup directory
 // DIRECTORY/live    the database; v1 alone has none, for no 0.5 is at hand to write one
@@ -9,6 +15,7 @@
 //   holes    epochs that were committed but are in no backup
 //   silent   epochs that changed nothing and left no trace in the log
 
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { GrafeoDB, answerOf, ask, dice, isSameAnswer } from './engine.mjs';
@@ -58,6 +65,11 @@ class LiveDatabase {
   constructor(file, roll, oracle) {
     Object.assign(this, { file, roll, oracle, nextKey: 0 });
     this.database = fs.existsSync(file) ? GrafeoDB.open(file) : GrafeoDB.create(file);
+  }
+
+  backUp(kind, repository) {
+    if (kind === 'Full') this.database.backupFull(repository);
+    else this.database.backupIncremental(repository);
   }
 
   epoch = () => Number(this.database.currentEpoch());
@@ -127,11 +139,13 @@ class LiveDatabase {
       pin.close();
     },
     checkpoint: async () => this.database.walCheckpoint(),
-    reopen: async () => {
-      this.database.close();
-      this.database = GrafeoDB.open(this.file);
-    },
+    reopen: () => this.reopen(),
   };
+
+  async reopen() {
+    this.database.close();
+    this.database = GrafeoDB.open(this.file);
+  }
 
   async live(count) {
     const names = Object.keys(this.happenings);
@@ -149,23 +163,48 @@ class LiveDatabase {
   }
 }
 
+// Backed up by epochfs, the newest epoch must be the database's newest that left a trace.
+class WrittenDatabase extends LiveDatabase {
+  backUp(kind, repository) {
+    const words = ['backup', this.file, repository, '--format', 'grafeo-v2', '--json'];
+    if (kind === 'Full') words.push('--full');
+    const report = JSON.parse(execFileSync(process.env.EPOCHFS_COMMAND, words));
+    let newest = this.epoch();
+    while (this.oracle.silent.has(newest)) --newest;
+    if (report.epoch < newest || report.epoch > this.epoch())
+      throw new Error(`backed up to epoch ${report.epoch} of ${newest}`);
+  }
+}
+
+class TurnsDatabase extends WrittenDatabase {
+  turn = 0;
+  backUp(kind, repository) {
+    if (++this.turn % 2 === 1) {
+      LiveDatabase.prototype.backUp.call(this, kind, repository);
+      return;
+    }
+    this.database.close();
+    super.backUp(kind, repository);
+    this.database = GrafeoDB.open(this.file);
+  }
+}
+
 async function backUpAll(live, repository) {
-  live.database.backupFull(repository);
+  live.backUp('Full', repository);
   await live.liveThroughAll();
-  live.database.backupIncremental(repository);
+  live.backUp('Incremental', repository);
   await live.happenings.index(); // alone: the incremental ends before it starts
-  live.database.backupIncremental(repository);
+  live.backUp('Incremental', repository);
   for (const kind of 'iiifiiifii') {
     await live.live(6);
-    if (kind === 'f') live.database.backupFull(repository);
-    else live.database.backupIncremental(repository);
+    live.backUp(kind === 'f' ? 'Full' : 'Incremental', repository);
   }
   live.database.close();
 }
 
-async function makeV2(directory, roll, oracle) {
+async function makeV2(directory, roll, oracle, Kind = LiveDatabase) {
   fs.mkdirSync(path.join(directory, 'live'));
-  const live = new LiveDatabase(path.join(directory, 'live', 'shop.grafeo'), roll, oracle);
+  const live = new Kind(path.join(directory, 'live', 'shop.grafeo'), roll, oracle);
   await live.live(5);
   await backUpAll(live, path.join(directory, 'repo'));
 }
@@ -307,7 +346,13 @@ async function makeContinued(directory, roll, oracle) {
   await backUpAll(live, repository);
 }
 
-const MAKERS = { v1: makeV1, v2: makeV2, continued: makeContinued };
+const MAKERS = {
+  v1: makeV1,
+  v2: makeV2,
+  continued: makeContinued,
+  written: (...args) => makeV2(...args, WrittenDatabase),
+  turns: (...args) => makeV2(...args, TurnsDatabase),
+};
 const [what, directory, seed] = process.argv.slice(2);
 if (!(what in MAKERS) || !directory || !/^\d+$/.test(seed ?? '')) {
   console.error(`usage: make.mjs ${Object.keys(MAKERS).join('|')} DIRECTORY SEED`);
