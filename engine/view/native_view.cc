@@ -4,6 +4,7 @@
 
 #include "engine/core/time.h"
 #include "engine/formats/json/json_text.h"
+#include "engine/view/inline_file.h"
 
 namespace epochfs::engine {
 namespace {
@@ -44,21 +45,6 @@ class PagedFile final : public File {
     EpochContext at;
   };
   std::shared_ptr<const State> state_;
-};
-
-class InlineFile final : public File {
- public:
-  explicit InlineFile(std::string_view text)
-      : bytes_(std::make_shared<const Bytes>(to_bytes(text))) {}
-
-  [[nodiscard]] std::uint64_t size_bytes() const noexcept override { return bytes_->size(); }
-  Result<Pieces> read(ByteRange range) const override {
-    return Pieces{Piece{bytes_, ByteView(*bytes_).subspan(range.begin, range.size)}};
-  }
-  void prefetch(ByteRange) const override {}
-
- private:
-  std::shared_ptr<const Bytes> bytes_;
 };
 
 std::string epoch_json(const NativeViewParts& parts, const EpochInfo& info,
@@ -161,11 +147,7 @@ std::shared_ptr<const EpochImage> open_native_image(std::shared_ptr<const Native
 Result<std::shared_ptr<const View>> open_native_view(const NativeViewParts& parts,
                                                      const Timeline& timeline,
                                                      const EpochContext& at) {
-  EpochInfo info{at.facts, std::nullopt, std::nullopt, at.segment, at.base_row.filename};
-  TRY_ASSIGN(const auto parent, timeline.newest_below(at.facts.epoch));
-  if (parent) info.parent = parent->epoch;
-  TRY_ASSIGN(const auto later, timeline.list(Epoch(at.facts.epoch.get() + 1), 1));
-  if (!later.empty()) info.valid_until = later.front().committed;
+  TRY_ASSIGN(EpochInfo info, epoch_info(timeline, at.facts, at.segment, at.base_row.filename));
   std::string json = epoch_json(parts, info, timeline, at.base_row.page_size);
   return std::make_shared<const NativeView>(parts, at, std::move(info), std::move(json));
 }

@@ -36,6 +36,8 @@ struct FileEntry {
   // Epochs do not change, but what is told about the newest may (epoch.json): its bytes must not be
   // kept.
   bool volatile_content = false;
+  // The directory that it lies in, one plain name; empty: the epoch's own.
+  std::string directory{};
 };
 
 // An epoch and its neighbours, as epoch.json and `log` show it.
@@ -109,5 +111,9 @@ class Timeline {
   // The newest `count_max` epochs, ascending.
   virtual Result<std::vector<native::EpochFacts>> newest_epochs(std::size_t count_max) const = 0;
 };
+
+// The epoch with its neighbours in the timeline.
+Result<EpochInfo> epoch_info(const Timeline& timeline, const native::EpochFacts& facts,
+                             std::string segment, std::string base);
 
 }  // namespace epochfs::engine

@@ -1,0 +1,78 @@
+#include "engine/source/grafeo_epochs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "engine/source/grafeo_indexer.h"
+#include "engine/source/history.h"
+
+namespace epochfs::engine {
+namespace {
+
+void add_up(std::uint32_t& sum, std::uint64_t more) {
+  constexpr std::uint64_t kMost = std::numeric_limits<std::uint32_t>::max();
+  sum = static_cast<std::uint32_t>(std::min(kMost, sum + std::min(more, kMost)));
+}
+
+}  // namespace
+
+Result<GrafeoEpochs> GrafeoEpochs::begin(PageIndex::Writer& writer, DatabaseRow& row,
+                                         SegmentNo segment, UtcTime created) {
+  TRY_ASSIGN(const SegmentRow base, writer.reader().segment(row.number, row.base));
+  return GrafeoEpochs(writer, row, segment, created, base.image_bytes);
+}
+
+void GrafeoEpochs::count(std::uint64_t commits, std::uint64_t records) noexcept {
+  row_.log.open_commits += commits;
+  row_.log.open_records += records;
+}
+
+Result<void> GrafeoEpochs::mark(Epoch epoch, std::uint64_t end, UtcTime committed) {
+  if (epoch > kEpochMax) return Error::corrupt(fmt::format("epoch {}", epoch.get()));
+  if (epoch > greatest()) {
+    TRY(finish());
+    open_.emplace();
+    open_->facts.epoch = epoch;
+    open_->facts.committed = committed;
+    open_->facts.captured = created_;
+    open_->facts.how = native::Captured::kLog;
+    open_->segment = segment_;
+    open_->base = row_.base;
+  }
+  if (!open_) return {};  // of an epoch that another segment brought: the next one counts it
+  extend(end);
+  add_up(open_->facts.commits_folded, std::exchange(row_.log.open_commits, 0));
+  add_up(open_->facts.pages_changed, std::exchange(row_.log.open_records, 0));
+  return {};
+}
+
+void GrafeoEpochs::extend(std::uint64_t end) noexcept {
+  if (open_) open_->log_bytes = end;
+}
+
+Result<void> GrafeoEpochs::finish() {
+  if (!open_) return {};
+  open_->facts.size_bytes = image_bytes_ + log_file_bytes(row_.log.generation, open_->log_bytes);
+  TRY(put_grafeo_epoch(writer_, row_, *open_));
+  open_.reset();
+  return {};
+}
+
+Result<void> put_grafeo_epoch(PageIndex::Writer& writer, DatabaseRow& row, EpochRow epoch) {
+  native::EpochFacts& facts = epoch.facts;
+  if (row.epoch_count > 0) {
+    TRY_ASSIGN(const auto before, writer.reader().epoch(row.number, row.newest));
+    if (before) facts.committed = std::max(facts.committed, before->facts.committed);
+  } else {
+    row.oldest = facts.epoch;
+  }
+  facts.captured = std::max(facts.captured, facts.committed);
+  row.newest = facts.epoch;
+  ++row.epoch_count;
+  return writer.put_epoch(row.number, epoch);
+}
+
+}  // namespace epochfs::engine

@@ -1,0 +1,41 @@
+// Takes the backups of a Grafeo directory into the index: which epochs there are, on which image
+// each rests, and how much of the log on top of it belongs to it.
+//
+// Trust     none in manifest and segments. What is missing, damaged, or does not fit what comes
+//           before it costs its own epochs and those built on them, and is remembered as a problem
+// Offered   an epoch that a full ends with; an epoch that the log of an unbroken chain proves
+//           whole. Never a number that was passed already: what an epoch is does not change
+// Cost      every incremental is read once, front to back; of a full only the headers, so nothing
+//           depends on the size of an image
+#pragma once
+
+#include <string>
+
+#include "engine/formats/grafeo/manifest.h"
+#include "engine/index/page_index.h"
+#include "engine/storage/storage.h"
+
+namespace epochfs::engine {
+
+// A backup directory of Grafeo's in a storage.
+struct GrafeoPlace {
+  std::string directory;  // "" is the storage's root
+  std::string database;   // what its history is called here
+
+  // The object of that name in the directory.
+  [[nodiscard]] std::string object(std::string_view filename) const;
+};
+
+// `again`: also look anew at a history that had problems, or whose objects are not those any more
+// that were read. Errors: of the storage and the index; damage is no error but a problem in the
+// row.
+Result<DatabaseRow> take_in_grafeo(PageIndex& index, const Storage& storage,
+                                   const GrafeoPlace& place, const grafeo::Manifest& manifest,
+                                   bool again);
+
+// The size of the file that shows so many bytes of the log of a chain: behind those of v2 an empty
+// group proves that nothing is missing.
+[[nodiscard]] std::uint64_t log_file_bytes(grafeo::Generation generation,
+                                           std::uint64_t log_bytes) noexcept;
+
+}  // namespace epochfs::engine

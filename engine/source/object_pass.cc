@@ -1,0 +1,37 @@
+#include "engine/source/object_pass.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace epochfs::engine {
+
+Result<ByteView> ObjectPass::next(std::uint64_t most) {
+  if (at_hand_.empty()) {
+    if (left() == 0) return Error::corrupt(fmt::format("ends at byte {}", position_));
+    buffer_.resize(std::min<std::uint64_t>(kPieceBytes, left()));
+    TRY(blob_->read(position_, buffer_));
+    crc_.update(buffer_);
+    at_hand_ = buffer_;
+  }
+  const ByteView bytes = at_hand_.first(std::min<std::uint64_t>(most, at_hand_.size()));
+  at_hand_ = at_hand_.subspan(bytes.size());
+  position_ += bytes.size();
+  return bytes;
+}
+
+Result<void> ObjectPass::fill(MutableByteView out) {
+  while (!out.empty()) {
+    TRY_ASSIGN(const ByteView bytes, next(out.size()));
+    std::ranges::copy(bytes, out.begin());
+    out = out.subspan(bytes.size());
+  }
+  return {};
+}
+
+Result<std::uint32_t> ObjectPass::finish() {
+  while (left() > 0) TRY(next(kPieceBytes));
+  return crc_.value();
+}
+
+}  // namespace epochfs::engine

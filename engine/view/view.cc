@@ -1,0 +1,15 @@
+#include "engine/view/view.h"
+
+namespace epochfs::engine {
+
+Result<EpochInfo> epoch_info(const Timeline& timeline, const native::EpochFacts& facts,
+                             std::string segment, std::string base) {
+  EpochInfo info{facts, std::nullopt, std::nullopt, std::move(segment), std::move(base)};
+  TRY_ASSIGN(const auto parent, timeline.newest_below(facts.epoch));
+  if (parent) info.parent = parent->epoch;
+  TRY_ASSIGN(const auto later, timeline.list(Epoch(facts.epoch.get() + 1), 1));
+  if (!later.empty()) info.valid_until = later.front().committed;
+  return info;
+}
+
+}  // namespace epochfs::engine
