@@ -22,7 +22,7 @@ namespace epochfs::test {
 namespace {
 
 using Json = nlohmann::json;
-using Moments = std::vector<RandomHistory::Moment>;
+using RandomMoments = std::vector<RandomHistory::Moment>;
 using Words = std::vector<std::string>;
 
 constexpr const char* kNotAsNobody = "all of it holds, but only root can open it as nobody";
@@ -66,7 +66,7 @@ class RandomHistoryTest : public MountedRepositoryTest,
 
   // Mounts, and finds the moment that each epoch is, by its bytes. Gives their indices, epoch by
   // epoch, up to one that is none.
-  [[nodiscard]] std::vector<std::size_t> compare_epochs(const Moments& moments) const {
+  [[nodiscard]] std::vector<std::size_t> compare_epochs(const RandomMoments& moments) const {
     mount(is_root() ? Words{"-o", "allow_other"} : Words{});
     std::unordered_map<std::string_view, std::size_t> index_of_image;
     for (std::size_t i = 0; i < moments.size(); ++i) index_of_image[moments[i].image] = i;
