@@ -9,6 +9,8 @@ AttributeLifetime lifetime_of(NodeKind kind, const Attributes& attributes) noexc
   switch (kind) {
     case NodeKind::kEpoch:
     case NodeKind::kEpochUnpadded:
+    case NodeKind::kEpochFolder:
+    case NodeKind::kEpochFolderUnpadded:
     case NodeKind::kRecentLink:
     case NodeKind::kDayLink:
       return {kDay, kDay};  // an epoch never changes

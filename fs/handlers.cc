@@ -134,9 +134,7 @@ void op_lookup(fuse_req_t raw, fuse_ino_t parent, const char* name) {
       request.entry(entry_of(fs, found->node, found->attributes));
       return {};
     }
-    const bool never_will =
-        directory.kind == NodeKind::kEpoch || directory.kind == NodeKind::kEpochUnpadded;
-    if (!never_will) {
+    if (!never_gets_more(directory.kind)) {
       request.error(ENOENT);
       return {};
     }
@@ -374,10 +372,7 @@ constexpr std::string_view kXattrEpoch = "user.epochfs.epoch";
 constexpr std::string_view kXattrCommitTime = "user.epochfs.commit_time";
 constexpr std::string_view kXattrStateHash = "user.epochfs.state_hash";
 
-bool has_xattrs(NodeKind kind) {
-  return kind == NodeKind::kEpoch || kind == NodeKind::kEpochUnpadded ||
-         kind == NodeKind::kEpochFile;
-}
+bool has_xattrs(NodeKind kind) { return never_gets_more(kind) || kind == NodeKind::kEpochFile; }
 
 std::optional<std::string> xattr_of(const engine::native::EpochFacts& facts,
                                     std::string_view name) {

@@ -42,6 +42,8 @@ NodeType type_of(NodeKind kind) noexcept {
     case NodeKind::kEpochs:
     case NodeKind::kEpoch:
     case NodeKind::kEpochUnpadded:
+    case NodeKind::kEpochFolder:
+    case NodeKind::kEpochFolderUnpadded:
     case NodeKind::kRecent:
     case NodeKind::kByTime:
     case NodeKind::kYear:
@@ -62,6 +64,11 @@ NodeType type_of(NodeKind kind) noexcept {
   return NodeType::kFile;
 }
 
+bool never_gets_more(NodeKind kind) noexcept {
+  return kind == NodeKind::kEpoch || kind == NodeKind::kEpochUnpadded ||
+         kind == NodeKind::kEpochFolder || kind == NodeKind::kEpochFolderUnpadded;
+}
+
 Node parent_of(const Node& node) noexcept {
   const auto same_database = [&](NodeKind kind) { return Node::of(kind, node.database); };
   const auto same_value = [&](NodeKind kind) { return Node{kind, node.database, node.value, 0}; };
@@ -80,7 +87,10 @@ Node parent_of(const Node& node) noexcept {
     case NodeKind::kEpochUnpadded:
       return same_database(NodeKind::kEpochs);
     case NodeKind::kEpochFile:
+    case NodeKind::kEpochFolder:
       return same_value(NodeKind::kEpoch);
+    case NodeKind::kEpochFolderUnpadded:
+      return same_value(NodeKind::kEpochUnpadded);
     case NodeKind::kRecentLink:
       return same_database(NodeKind::kRecent);
     case NodeKind::kYear:

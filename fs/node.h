@@ -3,7 +3,7 @@
 //   bits  0..4   kind         1 is the root alone, so that its number is 1, as FUSE wants it
 //   bits  5..18  database     in order of first sight
 //   bits 19..52  value        epoch, or the calendar date of a by-time directory
-//   bits 53..63  file         index in View::files()
+//   bits 53..63  file         index in View::files(); of a directory in an epoch, its first
 #pragma once
 
 #include <cstdint>
@@ -22,6 +22,10 @@ enum class NodeKind : std::uint8_t {
   // The same directory under its unpadded name. A directory may have one name only in the kernel's
   // cache, so the second name is a second directory; the files in both are the same.
   kEpochUnpadded,
+  // A directory in them, which for the same reason is another one in each. `file` is the first file
+  // in it.
+  kEpochFolder,
+  kEpochFolderUnpadded,
   kEpochFile,
   kLatest,
   kRecent,
@@ -57,6 +61,8 @@ struct Node {
 
 enum class NodeType : std::uint8_t { kDirectory, kFile, kLink };
 NodeType type_of(NodeKind kind) noexcept;
+// An epoch's directory under either name, or a directory in it: nothing ever comes into it.
+bool never_gets_more(NodeKind kind) noexcept;
 
 // The directory above; the root is its own.
 Node parent_of(const Node& node) noexcept;

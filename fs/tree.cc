@@ -53,8 +53,47 @@ engine::Failure no_such_epoch(Epoch epoch) {
   return Error::no_such_epoch(fmt::format("no epoch {}", epoch.get()));
 }
 
-Attributes file_attributes(const engine::View& view, const engine::FileEntry& file) {
-  return {NodeType::kFile, file.size_bytes, view.info().facts.committed, file.volatile_content};
+bool is_folder(NodeKind kind) {
+  return kind == NodeKind::kEpochFolder || kind == NodeKind::kEpochFolderUnpadded;
+}
+
+// A file of an epoch, or a directory with files in it; `node.file` is one of the view's.
+Attributes attributes_in(const engine::View& view, const Node& node) {
+  const engine::UtcTime committed = view.info().facts.committed;
+  if (is_folder(node.kind)) return {NodeType::kDirectory, 0, committed};
+  const engine::FileEntry& file = view.files()[node.file];
+  return {NodeType::kFile, file.size_bytes, committed, file.volatile_content};
+}
+
+struct PlaceInEpoch {
+  std::string_view name;  // the view's
+  Node node;
+};
+
+// What is in an epoch's directory, or in a directory in it.
+Result<std::vector<PlaceInEpoch>> places_in(const Node& directory, const engine::View& view) {
+  const std::vector<engine::FileEntry>& files = view.files();
+  std::string_view inside;
+  if (is_folder(directory.kind)) {
+    if (directory.file < files.size()) inside = files[directory.file].directory;
+    if (inside.empty()) return Error::not_found("no such directory");
+  }
+  const NodeKind folder_kind =
+      directory.kind == NodeKind::kEpoch ? NodeKind::kEpochFolder : NodeKind::kEpochFolderUnpadded;
+  std::vector<PlaceInEpoch> places;
+  for (std::uint32_t i = 0; i < files.size(); ++i) {
+    const engine::FileEntry& file = files[i];
+    const bool is_here = file.directory == inside;
+    if (!is_here && !inside.empty()) continue;
+    const std::string_view name = is_here ? file.name : file.directory;
+    // The files of a directory follow each other.
+    if (!places.empty() && places.back().name == name) continue;
+    Node node = Node::of(is_here ? NodeKind::kEpochFile : folder_kind, directory.database,
+                         directory.epoch());
+    node.file = i;
+    places.push_back({name, node});
+  }
+  return places;
 }
 
 std::optional<CalendarUnit> unit_of(NodeKind kind) {
@@ -104,7 +143,9 @@ Result<std::optional<Found>> Tree::lookup(const Node& directory, std::string_vie
       return lookup_epoch(directory, name);
     case NodeKind::kEpoch:
     case NodeKind::kEpochUnpadded:
-      return lookup_file(directory, name);
+    case NodeKind::kEpochFolder:
+    case NodeKind::kEpochFolderUnpadded:
+      return lookup_in_epoch(directory, name);
     case NodeKind::kRecent:
       return lookup_named_link(directory, NodeKind::kRecentLink, epoch_in_recent_name(name), name);
     case NodeKind::kByTime:
@@ -163,17 +204,14 @@ Result<std::optional<Found>> Tree::lookup_epoch(const Node& directory,
   return std::optional(Found{node, epoch_attributes(kind, *facts)});
 }
 
-Result<std::optional<Found>> Tree::lookup_file(const Node& directory, std::string_view name) const {
+Result<std::optional<Found>> Tree::lookup_in_epoch(const Node& directory,
+                                                   std::string_view name) const {
   TRY_ASSIGN(const auto epoch_view, view(directory));
-  const auto& files = epoch_view->files();
-  const auto file = std::find_if(files.begin(), files.end(), [&](const engine::FileEntry& entry) {
-    return entry.name == name;
-  });
-  if (file == files.end()) return std::optional<Found>();
-  Node node = Node::of(NodeKind::kEpochFile, directory.database, directory.epoch());
-  node.file = static_cast<std::uint32_t>(file - files.begin());
-  if (!inode_of(node)) return std::optional<Found>();
-  return std::optional(Found{node, file_attributes(*epoch_view, *file)});
+  TRY_ASSIGN(const auto places, places_in(directory, *epoch_view));
+  const auto place = std::find_if(places.begin(), places.end(),
+                                  [&](const PlaceInEpoch& entry) { return entry.name == name; });
+  if (place == places.end() || !inode_of(place->node)) return std::optional<Found>();
+  return std::optional(Found{place->node, attributes_in(*epoch_view, place->node)});
 }
 
 // Any epoch's right name is found, listed or not: what a listing of recent/ showed a moment ago
@@ -245,10 +283,12 @@ Result<Attributes> Tree::attributes(const Node& node) const {
       TRY_ASSIGN(const EpochFacts facts, epoch_facts(node));
       return epoch_attributes(node.kind, facts);
     }
+    case NodeKind::kEpochFolder:
+    case NodeKind::kEpochFolderUnpadded:
     case NodeKind::kEpochFile: {
       TRY_ASSIGN(const auto epoch_view, view(node));
       if (node.file >= epoch_view->files().size()) return Error::not_found("no such file");
-      return file_attributes(*epoch_view, epoch_view->files()[node.file]);
+      return attributes_in(*epoch_view, node);
     }
     case NodeKind::kYear:
     case NodeKind::kMonth:
@@ -294,7 +334,9 @@ Result<std::unique_ptr<Listing>> Tree::list(const Node& directory) const {
     }
     case NodeKind::kEpoch:
     case NodeKind::kEpochUnpadded:
-      return list_files(directory);
+    case NodeKind::kEpochFolder:
+    case NodeKind::kEpochFolderUnpadded:
+      return list_epoch(directory);
     case NodeKind::kRecent:
       return list_recent(directory);
     case NodeKind::kByTime:
@@ -334,15 +376,12 @@ Result<std::unique_ptr<Listing>> Tree::list_database(const Node& directory) cons
   return listing;
 }
 
-Result<std::unique_ptr<Listing>> Tree::list_files(const Node& directory) const {
+Result<std::unique_ptr<Listing>> Tree::list_epoch(const Node& directory) const {
   TRY_ASSIGN(const auto epoch_view, view(directory));
+  TRY_ASSIGN(const auto places, places_in(directory, *epoch_view));
   auto listing = std::make_unique<FixedListing>();
-  Node node = Node::of(NodeKind::kEpochFile, directory.database, directory.epoch());
-  for (const engine::FileEntry& file : epoch_view->files()) {
-    if (!inode_of(node)) break;
-    listing->add(file.name, node);
-    ++node.file;
-  }
+  for (const PlaceInEpoch& place : places)
+    if (inode_of(place.node)) listing->add(std::string(place.name), place.node);
   return listing;
 }
 
@@ -386,8 +425,9 @@ Result<OpenedFile> Tree::open(const Node& epoch_file) const {
   const auto where = [&] { return describe(epoch_file); };
   TRY_ASSIGN(auto file, as_damage(with_context(epoch_view->open(epoch_file.file), where)));
   const engine::FileEntry& entry = epoch_view->files()[epoch_file.file];
+  const std::string directory = entry.directory.empty() ? "/" : "/" + entry.directory + "/";
   return OpenedFile{std::move(file),
-                    describe(parent_of(epoch_file)) + "/" + engine::printable(entry.name),
+                    describe(parent_of(epoch_file)) + engine::printable(directory + entry.name),
                     entry.volatile_content};
 }
 
@@ -421,9 +461,8 @@ Result<std::uint64_t> Tree::stored_bytes(const Node& node) const {
 std::string Tree::describe(const Node& node) const {
   std::string text = databases_.name_of(node.database);
   if (node.kind == NodeKind::kRoot) return "/";
-  const bool in_epoch = node.kind == NodeKind::kEpoch || node.kind == NodeKind::kEpochUnpadded ||
-                        node.kind == NodeKind::kEpochFile;
-  if (in_epoch) text += "/epochs/" + epoch_name(node.epoch());
+  if (never_gets_more(node.kind) || node.kind == NodeKind::kEpochFile)
+    text += "/epochs/" + epoch_name(node.epoch());
   return engine::printable(text);
 }
 

@@ -61,7 +61,7 @@ class Tree {
   MaybeFound lookup_database(std::string_view name) const;
   MaybeFound lookup_in_database(const Node& directory, std::string_view name) const;
   MaybeFound lookup_epoch(const Node& directory, std::string_view name) const;
-  MaybeFound lookup_file(const Node& directory, std::string_view name) const;
+  MaybeFound lookup_in_epoch(const Node& directory, std::string_view name) const;
   MaybeFound lookup_named_link(const Node& directory, NodeKind kind,
                                std::optional<engine::Epoch> epoch, std::string_view name) const;
   MaybeFound lookup_by_time(const Node& directory, std::string_view name) const;
@@ -70,7 +70,7 @@ class Tree {
 
   engine::Result<std::unique_ptr<Listing>> list_root() const;
   engine::Result<std::unique_ptr<Listing>> list_database(const Node& directory) const;
-  engine::Result<std::unique_ptr<Listing>> list_files(const Node& directory) const;
+  engine::Result<std::unique_ptr<Listing>> list_epoch(const Node& directory) const;
   engine::Result<std::unique_ptr<Listing>> list_recent(const Node& directory) const;
   engine::Result<std::unique_ptr<Listing>> list_dates(const Node& directory) const;
   engine::Result<std::unique_ptr<Listing>> list_day(const Node& directory) const;

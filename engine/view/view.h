@@ -57,7 +57,8 @@ class View {
   virtual ~View() = default;
 
   [[nodiscard]] virtual const EpochInfo& info() const noexcept = 0;
-  // The files of the epoch directory, in listing order; the database itself is the first.
+  // The files of the epoch, in listing order; the database itself is the first. Those of a
+  // directory follow each other.
   [[nodiscard]] virtual const std::vector<FileEntry>& files() const noexcept = 0;
   virtual Result<std::shared_ptr<const File>> open(std::size_t file_index) const = 0;
 };

@@ -185,17 +185,23 @@ class FakeFile final : public engine::File {
   const std::shared_ptr<FakeDamage> damage_;
 };
 
-// app.db, the two empty side files, and epoch.json, which gets longer when an epoch follows.
+// app.db, the two empty side files or a directory with two logs, and epoch.json, which gets longer
+// when an epoch follows.
 class FakeView final : public engine::View {
  public:
-  FakeView(const engine::native::EpochFacts& facts, bool is_newest, std::size_t piece_bytes,
-           std::shared_ptr<FakeDamage> damage)
+  FakeView(const engine::native::EpochFacts& facts, bool is_newest, bool has_logs,
+           std::size_t piece_bytes, std::shared_ptr<FakeDamage> damage)
       : piece_bytes_(piece_bytes), damage_(std::move(damage)) {
     info_.facts = facts;
-    files_ = {{"app.db", facts.size_bytes},
-              {"app.db-wal", 0},
-              {"app.db-shm", 0},
-              {"epoch.json", is_newest ? 100U : 150U, true}};
+    files_ = {{"app.db", facts.size_bytes}};
+    if (has_logs) {
+      files_.push_back({"1.log", 5000, false, "app.db.logs"});
+      files_.push_back({"2.log", 0, false, "app.db.logs"});
+    } else {
+      files_.push_back({"app.db-wal", 0});
+      files_.push_back({"app.db-shm", 0});
+    }
+    files_.push_back({"epoch.json", is_newest ? 100U : 150U, true});
   }
 
   const engine::EpochInfo& info() const noexcept override { return info_; }
@@ -230,7 +236,7 @@ class FakeDatabase final : public engine::Database {
     if (damage->views_missing) return engine::Error::not_found("full-1.db.zst: no such object");
     TRY_ASSIGN(const auto facts, fake_timeline()->find(epoch));
     if (!facts) return engine::Error::no_such_epoch(fmt::format("no epoch {}", epoch.get()));
-    return std::make_shared<FakeView>(*facts, fake_timeline()->newest() == epoch,
+    return std::make_shared<FakeView>(*facts, fake_timeline()->newest() == epoch, has_logs.load(),
                                       piece_bytes.load(), damage);
   }
   engine::Result<std::shared_ptr<const engine::EpochImage>> image(engine::Epoch) override {
@@ -255,6 +261,7 @@ class FakeDatabase final : public engine::Database {
 
   std::atomic<std::size_t> views = 0;
   std::atomic<std::size_t> piece_bytes = 4096;
+  std::atomic<bool> has_logs = false;
   const std::shared_ptr<FakeDamage> damage = std::make_shared<FakeDamage>();
 
  private:

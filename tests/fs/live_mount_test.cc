@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <spdlog/sinks/ringbuffer_sink.h>
 #include <spdlog/spdlog.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -145,6 +146,49 @@ TEST_F(LiveMountTest, KeepsBothSpellingsOfAnEpochApart) {
   EXPECT_EQ(files::read_symlink("/proc/self/fd/" + std::to_string(held.get())),
             files::canonical(mount_.path()) / "app/epochs/7");
   EXPECT_TRUE(files::equivalent(padded / "app.db", unpadded / "app.db"));
+}
+
+TEST_F(LiveMountTest, ServesADirectoryOfAnEpochUnderBothSpellings) {
+  app_->has_logs = true;
+  for (const std::string name : {"0000000007", "7"}) {
+    const std::string logs = epoch(name + "/app.db.logs");
+    EXPECT_EQ(names_in(logs), (std::vector<std::string>{"1.log", "2.log"})) << name;
+    EXPECT_TRUE(std::filesystem::is_directory(logs));
+    EXPECT_EQ(std::filesystem::file_size(logs + "/2.log"), 0U);
+    EXPECT_EQ(read_whole(logs + "/1.log"), fake_bytes(7, 0, 5000));
+    EXPECT_EQ(std::filesystem::canonical(logs + "/../app.db"),
+              std::filesystem::canonical(epoch(name)) / "app.db");
+    EXPECT_FALSE(std::filesystem::exists(logs + "/3.log"));
+  }
+}
+
+TEST_F(LiveMountTest, LetsFilesBeLocked) {
+  const std::string path = epoch("7/app.db");
+  const engine::UniqueFd first = open_to_read(path);
+  const engine::UniqueFd second = open_to_read(path);
+  EXPECT_EQ(::flock(first.get(), LOCK_SH | LOCK_NB), 0);
+  EXPECT_EQ(::flock(second.get(), LOCK_SH | LOCK_NB), 0);
+  EXPECT_EQ(::flock(second.get(), LOCK_EX | LOCK_NB), -1);
+  EXPECT_EQ(errno, EWOULDBLOCK);
+}
+
+TEST_F(LiveMountTest, TellsNoStateHashWhereThereIsNone) {
+  auto facts = fake_facts(8, utc("2026-11-21"));
+  facts.how = engine::native::Captured::kLog;
+  repository_->add("logged", {facts});
+  const std::string path = mount_.path("logged/epochs/8");
+  std::string names(1000, '\0');
+  const ssize_t size = ::listxattr(path.c_str(), names.data(), names.size());
+  ASSERT_GT(size, 0);
+  names.resize(static_cast<std::size_t>(size));
+  EXPECT_EQ(names.find("state_hash"), std::string::npos);
+  EXPECT_NE(names.find("user.epochfs.epoch"), std::string::npos);
+  EXPECT_EQ(::getxattr(path.c_str(), "user.epochfs.state_hash", names.data(), names.size()), -1);
+  EXPECT_EQ(errno, ENODATA);
+  EXPECT_EQ(read_whole(mount_.path("logged/.epochfs/epochs.jsonl")),
+            R"({"epoch":8,"committed":"2026-11-21T00:00:00.000000000Z","size_bytes":300000,)"
+            R"("records":2,"how":"log"})"
+            "\n");
 }
 
 TEST_F(LiveMountTest, ServesEveryByte) {

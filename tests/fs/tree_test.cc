@@ -105,6 +105,45 @@ TEST_F(TreeTest, ShowsTheFilesOfTheView) {
   EXPECT_FALSE(walk({"app", "epochs", "7", "app.db-journal"}));
 }
 
+TEST_F(TreeTest, ShowsTheDirectoryOfAView) {
+  app_->has_logs = true;
+  EXPECT_EQ(names_in({"app", "epochs", "7"}), (Names{"app.db", "app.db.logs", "epoch.json"}));
+  EXPECT_EQ(names_in({"app", "epochs", "7", "app.db.logs"}), (Names{"1.log", "2.log"}));
+  const auto folder = walk({"app", "epochs", "0000000007", "app.db.logs"});
+  ASSERT_TRUE(folder);
+  EXPECT_EQ(folder->attributes.type, NodeType::kDirectory);
+  EXPECT_EQ(folder->attributes.modified, utc("2026-11-20T12:00:03"));
+  EXPECT_EQ(tree_.attributes(folder->node)->type, NodeType::kDirectory);
+  EXPECT_EQ(tree_.parent(folder->node), at({"app", "epochs", "0000000007"}));
+  const auto log = walk({"app", "epochs", "7", "app.db.logs", "1.log"});
+  ASSERT_TRUE(log);
+  EXPECT_EQ(log->attributes.size_bytes, 5000U);
+  EXPECT_EQ(tree_.open(log->node)->path, "app/epochs/0000000007/app.db.logs/1.log");
+  EXPECT_FALSE(walk({"app", "epochs", "7", "1.log"}));
+  EXPECT_FALSE(walk({"app", "epochs", "7", "app.db.logs", "app.db"}));
+  EXPECT_FALSE(walk({"app", "epochs", "7", "app.db.logs", "app.db.logs"}));
+}
+
+TEST_F(TreeTest, HasADirectoryOfAViewOnceUnderEachNameOfTheEpoch) {
+  app_->has_logs = true;
+  const Node padded = at({"app", "epochs", "0000000007", "app.db.logs"});
+  const Node unpadded = at({"app", "epochs", "7", "app.db.logs"});
+  EXPECT_NE(tree_.inode(padded), tree_.inode(unpadded));
+  EXPECT_EQ(tree_.parent(unpadded), at({"app", "epochs", "7"}));
+  EXPECT_EQ(at({"app", "epochs", "7", "app.db.logs", "2.log"}),
+            at({"app", "epochs", "0000000007", "app.db.logs", "2.log"}));
+}
+
+TEST_F(TreeTest, HasNoDirectoryBehindANumberThatNamesAFile) {
+  app_->has_logs = true;
+  Node wrong = at({"app", "epochs", "7", "app.db.logs"});
+  wrong.file = 0;
+  EXPECT_FALSE(tree_.list(wrong));
+  EXPECT_FALSE(tree_.lookup(wrong, "app.db"));
+  wrong.file = 99;
+  EXPECT_FALSE(tree_.list(wrong));
+}
+
 TEST_F(TreeTest, PointsToTheNewestEpoch) {
   EXPECT_EQ(link({"app", "latest"}), "epochs/0000000007");
   app_->append(fake_facts(8, utc("2026-11-21")));
