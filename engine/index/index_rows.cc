@@ -42,6 +42,7 @@ Result<grafeo::Generation> take_generation(ByteCursor& in) {
 void put_chain(ByteWriter& out, const LogChain& chain) {
   put_generation(out, chain.generation);
   out.put_varint(chain.bytes);
+  out.put_varint(chain.epoch_bytes);
   out.put_varint(chain.image_lsn.get());
   out.put_varint(chain.next_lsn.get());
   out.put(chain.database_id);
@@ -53,6 +54,7 @@ Result<LogChain> take_chain(ByteCursor& in) {
   LogChain chain;
   TRY_ASSIGN(chain.generation, take_generation(in));
   TRY_ASSIGN(chain.bytes, in.take_varint());
+  TRY_ASSIGN(chain.epoch_bytes, in.take_varint());
   TRY_ASSIGN(chain.image_lsn, in.take_varint().map(grafeo::as<grafeo::Lsn>));
   TRY_ASSIGN(chain.next_lsn, in.take_varint().map(grafeo::as<grafeo::Lsn>));
   TRY_ASSIGN(const auto id, in.take<std::tuple_size_v<grafeo::DatabaseId>>());
@@ -242,6 +244,7 @@ Bytes encode(const EpochRow& row) {
   out.put_varint(facts.commits_folded);
   out.put_le(static_cast<std::uint8_t>(facts.how));
   out.put_le(facts.flags);
+  out.put_varint(facts.log_bytes);
   out.put_varint(row.segment.get());
   out.put_varint(row.base.get());
   out.put_varint(row.log_bytes);
@@ -266,6 +269,7 @@ Result<EpochRow> parse_epoch(ByteView bytes) {
   TRY_ASSIGN(facts.commits_folded, take_u32(in));
   TRY_ASSIGN(const auto how, in.take_le<std::uint8_t>());
   TRY_ASSIGN(facts.flags, in.take_le<std::uint8_t>());
+  TRY_ASSIGN(facts.log_bytes, in.take_varint());
   TRY_ASSIGN(const std::uint32_t segment, take_u32(in));
   TRY_ASSIGN(const std::uint32_t base, take_u32(in));
   TRY_ASSIGN(row.log_bytes, in.take_varint());

@@ -46,7 +46,8 @@ struct IndexProblem {
 // hold of the log, one piece after another: for v1 frames, for v2 one header and then frames.
 struct LogChain {
   grafeo::Generation generation = grafeo::Generation::kV1;
-  std::uint64_t bytes = 0;  // of it, so far
+  std::uint64_t bytes = 0;        // of it, so far
+  std::uint64_t epoch_bytes = 0;  // of them, up to the last epoch or the image's state
   // v2: where the image's state ends, where the next piece begins, whose log it is.
   grafeo::Lsn image_lsn;
   grafeo::Lsn next_lsn;

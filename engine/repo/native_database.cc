@@ -6,13 +6,12 @@
 
 #include "engine/core/text.h"
 #include "engine/formats/native/seal.h"
+#include "engine/repo/summary.h"
 #include "engine/source/native_indexer.h"
 #include "engine/view/native_view.h"
 
 namespace epochfs::engine {
 namespace {
-
-constexpr std::chrono::milliseconds kLookInterval{100};
 
 std::string version_of(const Storage& storage, const std::string& name) {
   const auto info = storage.stat(name);
@@ -62,21 +61,21 @@ std::optional<native::Cursor> load_cursor(const Storage& storage, const std::str
 NativeDatabase::NativeDatabase(NativeParts parts, std::string name)
     : parts_(std::move(parts)),
       name_(std::move(name)),
-      source_(std::make_shared<const NativeSource>(parts_.storage, parts_.index, parts_.cache,
-                                                   name_)) {}
+      source_(
+          std::make_shared<const NativeSource>(parts_.storage, parts_.index, parts_.cache, name_)),
+      taken_([this](const std::shared_ptr<const Taken>& before) { return look(before); }) {}
 
 Result<std::shared_ptr<NativeDatabase>> NativeDatabase::open(const NativeParts& parts,
                                                              std::string name) {
   std::shared_ptr<NativeDatabase> database(new NativeDatabase(parts, std::move(name)));
-  TRY_ASSIGN(database->taken_, database->refresh(nullptr));
-  database->looked_ = std::chrono::steady_clock::now();
-  database->engine_ = database->taken_->stored.manifest.engine;
-  database->file_name_ = database->taken_->stored.manifest.file_name;
+  TRY_ASSIGN(const auto taken, database->taken_.first());
+  database->engine_ = taken->stored.manifest.engine;
+  database->file_name_ = taken->stored.manifest.file_name;
   return database;
 }
 
-Result<std::shared_ptr<const NativeDatabase::Taken>> NativeDatabase::refresh(
-    const std::shared_ptr<const Taken>& before) {
+Result<std::shared_ptr<const NativeDatabase::Taken>> NativeDatabase::look(
+    const std::shared_ptr<const Taken>& before) const {
   const Storage& storage = *parts_.storage;
   // The cursor first: if a backup ends in between, its epochs come with the next look, never a
   // claim to cover them now.
@@ -100,89 +99,39 @@ Result<std::shared_ptr<const NativeDatabase::Taken>> NativeDatabase::refresh(
   return taken;
 }
 
-Result<std::shared_ptr<const NativeDatabase::Taken>> NativeDatabase::current() {
-  const auto fresh_enough = [&]() -> std::shared_ptr<const Taken> {
-    const std::lock_guard lock(state_mutex_);
-    return std::chrono::steady_clock::now() - looked_ < kLookInterval ? taken_ : nullptr;
-  };
-  if (auto taken = fresh_enough()) return taken;
-  const std::unique_lock looking(refresh_mutex_, std::try_to_lock);
-  if (!looking) {
-    const std::lock_guard lock(state_mutex_);
-    return taken_;
-  }
-  if (auto taken = fresh_enough()) return taken;
-  std::shared_ptr<const Taken> before;
-  {
-    const std::lock_guard lock(state_mutex_);
-    before = taken_;
-  }
-  auto news = refresh(before);
-  const std::lock_guard lock(state_mutex_);
-  looked_ = std::chrono::steady_clock::now();
-  failure_ = news ? std::string() : news.error().text;
-  if (news) taken_ = *std::move(news);
-  return taken_;
-}
-
 Result<std::shared_ptr<const Timeline>> NativeDatabase::timeline() {
-  TRY_ASSIGN(const auto taken, current());
-  return taken->timeline;
+  return taken_.current()->timeline;
 }
 
 Result<std::shared_ptr<const View>> NativeDatabase::view(Epoch epoch) {
-  TRY_ASSIGN(const auto taken, current());
+  const auto taken = taken_.current();
   TRY_ASSIGN(const EpochContext at, source_->context(taken->timeline->row().number, epoch));
   return open_native_view(NativeViewParts{source_, parts_.read_ahead, engine_, file_name_},
                           *taken->timeline, at);
 }
 
 Result<std::shared_ptr<const EpochImage>> NativeDatabase::image(Epoch epoch) {
-  TRY_ASSIGN(const auto taken, current());
+  const auto taken = taken_.current();
   TRY_ASSIGN(EpochContext at, source_->context(taken->timeline->row().number, epoch));
   return open_native_image(source_, std::move(at));
 }
 
 Result<DatabaseSummary> NativeDatabase::summary() {
-  TRY_ASSIGN(const auto taken, current());
+  const auto taken = taken_.current();
   const IndexedTimeline& timeline = *taken->timeline;
-  DatabaseSummary summary;
+  TRY_ASSIGN(DatabaseSummary summary, summary_of(timeline));
   summary.name = name_;
   summary.engine = engine_;
   summary.file_name = file_name_;
-  summary.epoch_count = timeline.epoch_count();
-  if (timeline.oldest()) {
-    TRY_ASSIGN(summary.oldest, timeline.find(*timeline.oldest()));
-    TRY_ASSIGN(summary.newest, timeline.find(*timeline.newest()));
-  }
-  summary.covered_until = timeline.covered_until();
-  summary.stored_bytes = timeline.stored_bytes();
-  for (const IndexProblem& problem : timeline.row().problems) {
-    const std::string what = fmt::format("{}: {}", printable(problem.object), problem.text);
-    summary.problems.push_back(problem.first_lost.get() == 0
-                                   ? what
-                                   : fmt::format("{} (epochs {} to {} are lost)", what,
-                                                 problem.first_lost.get(),
-                                                 problem.last_lost.get()));
-  }
   for (const native::SegmentEntry& entry : taken->stored.manifest.segments) {
-    ++(entry.kind == native::SegmentKind::kFull ? summary.fulls : summary.incrementals);
-    const auto known_bad =
-        std::ranges::find(timeline.row().problems, entry.filename, &IndexProblem::object);
-    if (known_bad != timeline.row().problems.end()) continue;
-    const auto info = parts_.storage->stat(fmt::format("{}/{}", name_, entry.filename));
-    if (!info && info.error().code != Code::kNotFound) return tl::unexpected(info.error());
-    if (!info || info->size_bytes != entry.size_bytes)
-      summary.problems.push_back(
-          fmt::format("{}: {} since it was indexed; epochs that need it cannot be read",
-                      entry.filename, info ? "changed its size" : "disappeared"));
+    const bool is_full = entry.kind == native::SegmentKind::kFull;
+    TRY(add_segment(
+        summary, timeline, *parts_.storage,
+        {entry.filename, fmt::format("{}/{}", name_, entry.filename), entry.size_bytes, is_full}));
   }
   return summary;
 }
 
-std::string NativeDatabase::last_failure() {
-  const std::lock_guard lock(state_mutex_);
-  return failure_;
-}
+std::string NativeDatabase::last_failure() { return taken_.failure(); }
 
 }  // namespace epochfs::engine

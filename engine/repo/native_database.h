@@ -1,13 +1,12 @@
 // A native repository opened: storage, index, cache; and one database of it. Inside the room only.
 #pragma once
 
-#include <chrono>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "engine/cache/read_ahead.h"
+#include "engine/repo/named_objects.h"
+#include "engine/repo/refreshed.h"
 #include "engine/repo/repository.h"
 #include "engine/source/native_source.h"
 #include "engine/view/indexed_timeline.h"
@@ -65,20 +64,14 @@ class NativeDatabase final : public Database {
   };
 
   NativeDatabase(NativeParts parts, std::string name);
-  Result<std::shared_ptr<const Taken>> refresh(const std::shared_ptr<const Taken>& before);
-  Result<std::shared_ptr<const Taken>> current();
+  Result<std::shared_ptr<const Taken>> look(const std::shared_ptr<const Taken>& before) const;
 
   NativeParts parts_;
   std::string name_;
   native::Engine engine_ = native::Engine::kSqlite;
   std::string file_name_;
   std::shared_ptr<const NativeSource> source_;
-
-  std::mutex refresh_mutex_;  // held while looking for news; taken before state_mutex_
-  std::mutex state_mutex_;    // guards what follows
-  std::shared_ptr<const Taken> taken_;
-  std::chrono::steady_clock::time_point looked_;
-  std::string failure_;
+  Refreshed<Taken> taken_;
 };
 
 class NativeRepository final : public Repository {
@@ -106,8 +99,7 @@ class NativeRepository final : public Repository {
   NativeParts parts_;
   native::RepositoryInfo info_;
   std::string cache_directory_;
-  mutable std::mutex mutex_;  // guards databases_
-  std::map<std::string, std::weak_ptr<NativeDatabase>> databases_;
+  NamedObjects<NativeDatabase> databases_;
 };
 
 }  // namespace epochfs::engine

@@ -55,6 +55,7 @@ void GrafeoEpochs::extend(std::uint64_t end) noexcept {
 
 Result<void> GrafeoEpochs::finish() {
   if (!open_) return {};
+  open_->facts.log_bytes = open_->log_bytes - std::exchange(row_.log.epoch_bytes, open_->log_bytes);
   open_->facts.size_bytes = image_bytes_ + log_file_bytes(row_.log.generation, open_->log_bytes);
   TRY(put_grafeo_epoch(writer_, row_, *open_));
   open_.reset();

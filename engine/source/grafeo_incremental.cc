@@ -136,6 +136,8 @@ class IncrementalIntake {
     const std::uint64_t header_bytes = is_first ? grafeo::kV2SegmentHeaderSize : 0;
     log_begin_ = row_.log.bytes + header_bytes;
     first_lsn_ = header.first_lsn;
+    if (is_first)
+      row_.log.epoch_bytes = log_begin_ + row_.log.image_lsn.get() - header.first_lsn.get();
     TRY_ASSIGN(const Lsn sound_end, scan_groups(range));
     const std::uint64_t frames = sound_end.get() - header.first_lsn.get();
     const std::uint64_t begin = range.begin + grafeo::kV2SegmentHeaderSize - header_bytes;

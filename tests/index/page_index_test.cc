@@ -45,6 +45,7 @@ native::EpochFacts facts_of(std::uint64_t epoch) {
   facts.commits_folded = 0xffffffff;
   facts.how = native::Captured::kPageDiff;
   facts.flags = native::kEpochWalMode;
+  facts.log_bytes = epoch * 100;
   return facts;
 }
 
@@ -71,7 +72,7 @@ TEST_F(PageIndexTest, KeepsWhatWasCommittedAndForgetsTheRest) {
     row.chain_open = true;
     row.base = SegmentNo(2);
     row.chain_end = Epoch(9);
-    row.log = {grafeo::Generation::kV2, 1000, grafeo::Lsn(5), grafeo::Lsn(900), {}, 1, 2};
+    row.log = {grafeo::Generation::kV2, 1000, 900, grafeo::Lsn(5), grafeo::Lsn(900), {}, 1, 2};
     row.log.database_id.fill(std::byte{7});
     row.problems = {{"incr-3-4.seg", "missing", Epoch(3), Epoch(4)}};
     ASSERT_TRUE(writer->put_database("app", row));

@@ -69,6 +69,7 @@ struct EpochFacts {
   std::uint32_t commits_folded = 0;  // 0 = unknown; 1 for kCommit
   Captured how = Captured::kCommit;
   std::uint8_t flags = 0;
+  std::uint64_t log_bytes = 0;  // kLog: what it added to the log; in no table here
   friend bool operator==(const EpochFacts&, const EpochFacts&) = default;
 };
 

@@ -1,0 +1,62 @@
+// NativeRepository: a repository of our own, in a directory.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "engine/core/text.h"
+#include "engine/formats/native/seal.h"
+#include "engine/repo/native_database.h"
+#include "engine/repo/opened_index.h"
+#include "engine/storage/local_storage.h"
+
+namespace epochfs::engine {
+
+Result<std::shared_ptr<NativeRepository>> NativeRepository::open(const RepositoryOptions& options,
+                                                                 PageIndex::Kind index_kind) {
+  std::shared_ptr<Storage> storage = open_local_storage(options.location);
+  const auto content =
+      storage->get(std::string(native::kRepositoryFile), native::kRepositoryBytesMax);
+  if (!content && content.error().code == Code::kNotFound)
+    return Error::no_repository(
+        fmt::format("{} holds no {}", storage->location(), native::kRepositoryFile));
+  if (!content) return tl::unexpected(content.error());
+  const auto where = [&] { return storage->describe(native::kRepositoryFile); };
+  TRY(with_context(native::check_seal(content->bytes), where));
+  TRY_ASSIGN(native::RepositoryInfo info,
+             with_context(native::parse_repository(content->bytes), where));
+  TRY_ASSIGN(OpenedIndex opened, open_index(options, info.id, index_kind));
+  NativeParts parts{std::move(storage), std::move(opened.index),
+                    std::make_shared<BlockCache>(options.cache_bytes),
+                    std::make_shared<ReadAhead>(std::max(2U, std::thread::hardware_concurrency()))};
+  return std::shared_ptr<NativeRepository>(
+      new NativeRepository(std::move(parts), std::move(info), std::move(opened.directory)));
+}
+
+Result<std::vector<std::string>> NativeRepository::databases() {
+  TRY_ASSIGN(const Listing listing, parts_.storage->list(""));
+  std::vector<std::string> names;
+  for (const std::string& directory : listing.directories) {
+    if (parts_.storage->stat(manifest_path(directory))) names.push_back(directory);
+  }
+  return names;
+}
+
+Result<std::shared_ptr<Database>> NativeRepository::database(const std::string& name) {
+  if (!is_plain_name(name)) return Error::not_found(fmt::format("no database {}", printable(name)));
+  auto found = databases_.get(name, [&] { return NativeDatabase::open(parts_, name); });
+  if (!found && found.error().code == Code::kNotFound)
+    return Error::not_found(fmt::format("{} holds no database {}", location(), printable(name)));
+  return found;
+}
+
+CacheCounters NativeRepository::cache_counters() const {
+  const BlockCache::Counters cache = parts_.cache->counters();
+  CacheCounters counters{cache.hits, cache.misses, cache.bytes_held, cache.bytes_max, 0};
+  for (const auto& database : databases_.held())
+    counters.bytes_read += database->source()->stored_bytes_read();
+  return counters;
+}
+
+}  // namespace epochfs::engine

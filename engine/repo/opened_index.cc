@@ -1,0 +1,55 @@
+#include "engine/repo/opened_index.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+namespace epochfs::engine {
+namespace {
+
+std::string temporary_cache_directory() { return fmt::format("/tmp/epochfs-{}", ::geteuid()); }
+
+std::string index_directory(const std::string& cache, const std::string& location,
+                            const std::string& id) {
+  const Sha256Digest digest =
+      Sha256::of(as_bytes(fmt::format("{}\n{}", canonical_location(location), id)));
+  return fmt::format("{}/{}", cache, to_hex(ByteView(digest).first(16)));
+}
+
+}  // namespace
+
+std::string canonical_location(const std::string& location) {
+  std::error_code error;
+  const auto path = std::filesystem::weakly_canonical(location, error);
+  return error ? location : path.string();
+}
+
+std::string default_cache_directory() {
+  const auto from = [](const char* name) -> std::string {
+    const char* value = std::getenv(name);
+    return value != nullptr && value[0] == '/' ? value : "";
+  };
+  if (std::string own = from("EPOCHFS_CACHE_DIR"); !own.empty()) return own;
+  if (const std::string cache = from("XDG_CACHE_HOME"); !cache.empty()) return cache + "/epochfs";
+  if (const std::string home = from("HOME"); !home.empty()) return home + "/.cache/epochfs";
+  return temporary_cache_directory();
+}
+
+Result<OpenedIndex> open_index(const RepositoryOptions& options, const std::string& id,
+                               PageIndex::Kind kind) {
+  const auto open_below = [&](const std::string& cache) -> Result<OpenedIndex> {
+    std::string directory = index_directory(cache, options.location, id);
+    TRY_ASSIGN(auto index, PageIndex::open(directory, kind));
+    return OpenedIndex{std::move(index), std::move(directory)};
+  };
+  const bool chosen = !options.cache_directory.empty();
+  auto opened = open_below(chosen ? options.cache_directory : default_cache_directory());
+  if (opened || chosen) return opened;
+  // A home directory that is missing or read-only must not keep anybody from his data.
+  auto fallback = open_below(temporary_cache_directory());
+  return fallback ? std::move(fallback) : std::move(opened);
+}
+
+}  // namespace epochfs::engine
