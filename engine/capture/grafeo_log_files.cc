@@ -145,8 +145,8 @@ bool GrafeoCursorFile::directory_exists() const { return exists(directory_); }
 Result<void> GrafeoCursorFile::check_writable() const {
   const std::string where = directory_exists() ? directory_ : directory_of(directory_);
   if (may_write(where)) return {};
-  return Error::invalid(where + ": not writable, and " + std::string(grafeo::kCursorFile) +
-                        " must say there how far the database is backed up");
+  return Error::io(where + ": not writable, and " + std::string(grafeo::kCursorFile) +
+                   " must say there how far the database is backed up");
 }
 
 std::optional<grafeo::BackupCursor> GrafeoCursorFile::load() const {

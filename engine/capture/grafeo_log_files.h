@@ -42,7 +42,7 @@ class GrafeoCursorFile {
       : directory_(directory), image_path_(image_path) {}
 
   [[nodiscard]] std::string path() const;
-  // kInvalid: it could not be written. Asked before anything else is, for a cursor that stays
+  // kIo: it could not be written. Asked before anything else is, for a cursor that stays
   // behind makes Grafeo's next incremental begin too early.
   [[nodiscard]] Result<void> check_writable() const;
   // Atomic and durable; nothing is done when it says so already, but for the time.

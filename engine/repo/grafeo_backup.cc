@@ -107,11 +107,15 @@ class GrafeoBackup {
   Result<void> back_up() {
     GrafeoCursorFile cursor_file(log_directory(), path_);
     if (!options_.dry_run && chain_->cursor({})) TRY(cursor_file.check_writable());
-    TRY_ASSIGN(GrafeoChain::Tip tip, find_tip());
-    if (wants_full(tip)) {
-      TRY_ASSIGN(tip.position, take_full());
-    }
-    TRY_ASSIGN(const GrafeoPosition end, take_increment(*tip.position));
+    TRY_ASSIGN(const GrafeoChain::Tip tip, find_tip());
+    const bool full = wants_full(tip);
+    if (full) TRY(check_full_may_follow());
+    const GrafeoPosition begin = full ? chain_->behind_image() : *tip.position;
+    // Everything is read once before anything is stored.
+    TRY_ASSIGN(const GrafeoIncrement increment, chain_->increment_after(begin));
+    if (full) TRY(take_full());
+    if (increment.has_records) TRY(take_increment(increment));
+    const GrafeoPosition& end = increment.end;
     report_.newest = end.epoch;
     const auto cursor = chain_->cursor(end);
     return options_.dry_run || !cursor ? Result<void>() : cursor_file.save(*cursor);
@@ -139,18 +143,23 @@ class GrafeoBackup {
     return false;
   }
 
-  Result<GrafeoPosition> take_full() {
+  Result<void> check_full_may_follow() {
     const Epoch epoch = image_->header().epoch;
     const auto last = writer_->last_epoch();
-    if (last && epoch < *last)
-      return Error::invalid(fmt::format(
-          "a new full is needed ({}), but {} has epoch {} already and the image is of epoch {}: "
-          "let Grafeo checkpoint the database, or choose another directory",
-          report_.reason, options_.location, last->get(), epoch.get()));
+    if (!last || epoch >= *last) return {};
+    return Error::invalid(fmt::format(
+        "a new full is needed ({}), but {} has epoch {} already and the image is of epoch {}: "
+        "let Grafeo checkpoint the database, or choose another directory",
+        report_.reason, options_.location, last->get(), epoch.get()));
+  }
+
+  Result<void> take_full() {
+    const Epoch epoch = image_->header().epoch;
+    const auto last = writer_->last_epoch();
     if (!options_.dry_run) TRY(store_full(epoch));
     report_.wrote_full = true;
     if (!last || epoch > *last) add_epochs({epoch});
-    return chain_->behind_image();
+    return {};
   }
 
   Result<void> store_full(Epoch epoch) {
@@ -159,13 +168,11 @@ class GrafeoBackup {
     return commit(std::move(segment));
   }
 
-  Result<GrafeoPosition> take_increment(const GrafeoPosition& position) {
-    TRY_ASSIGN(const GrafeoIncrement increment, chain_->increment_after(position));
-    if (!increment.has_records) return position;
+  Result<void> take_increment(const GrafeoIncrement& increment) {
     if (!options_.dry_run) TRY(store_increment(increment));
     report_.wrote_incremental = true;
     add_epochs(increment.epochs);
-    return increment.end;
+    return {};
   }
 
   Result<void> store_increment(const GrafeoIncrement& increment) {

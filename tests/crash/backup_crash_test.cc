@@ -7,20 +7,14 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <map>
-#include <regex>
 
+#include "tests/crash/kill_at_every_call.h"
 #include "tests/support/process.h"
 #include "tests/support/sqlite_history.h"
 #include "tests/support/temporary_directory.h"
 
 namespace epochfs {
 namespace {
-
-constexpr const char* kCalls[] = {"write",  "pwrite64",  "fsync",  "fdatasync", "rename",
-                                  "linkat", "unlink",    "mkdir",  "unlinkat",  "renameat2",
-                                  "msync",  "ftruncate", "mkdirat"};
-constexpr int kKilled = 128 + 9;
 
 std::string read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -29,10 +23,6 @@ std::string read_file(const std::string& path) {
 
 class BackupCrashTest : public testing::Test {
  protected:
-  void SetUp() override {
-    ASSERT_EQ(test::run({"strace", "-V"}).exit_code, 0) << "this test needs strace";
-  }
-
   test::ProcessResult epochfs(std::vector<std::string> words, std::vector<std::string> under = {}) {
     std::vector<std::string> command = std::move(under);
     command.emplace_back(EPOCHFS_COMMAND);
@@ -41,29 +31,6 @@ class BackupCrashTest : public testing::Test {
   }
   test::ProcessResult back_up(std::vector<std::string> under = {}) {
     return epochfs({"backup", directory_ / "app.db", directory_ / "repo"}, std::move(under));
-  }
-
-  // How often each of the calls happens in one backup from the state that `prepare` makes.
-  std::map<std::string, int> count_calls() {
-    prepare();
-    std::string list;
-    for (const char* call : kCalls) list += (list.empty() ? "" : ",") + std::string(call);
-    const std::string log = directory_ / "calls";
-    const auto result = back_up({"strace", "-f", "-qq", "-o", log, "-e", "trace=" + list});
-    EXPECT_EQ(result.exit_code, 0) << result.err;
-    // strace counts for each thread by itself, and the thread that has most of a call decides how
-    // far to go.
-    std::map<std::string, std::map<std::string, int>> counts;
-    std::ifstream lines(log);
-    const std::regex pattern(R"((\d+) +(\w+)\(.*)");
-    for (std::string line; std::getline(lines, line);) {
-      std::smatch match;
-      if (std::regex_match(line, match, pattern)) ++counts[match[2]][match[1]];
-    }
-    std::map<std::string, int> most;
-    for (const auto& [call, threads] : counts)
-      for (const auto& [thread, count] : threads) most[call] = std::max(most[call], count);
-    return most;
   }
 
   // The repository as the saved copy has it, and no cache.
@@ -108,20 +75,13 @@ class BackupCrashTest : public testing::Test {
 
   void kill_everywhere(std::uint64_t epochs_before, std::uint64_t epochs_after,
                        const std::string& newest_image) {
-    int kills = 0;
-    for (const auto& [call, count] : count_calls()) {
-      for (int n = 1; n <= count; ++n) {
-        SCOPED_TRACE(testing::Message() << call << " number " << n << " of " << count);
-        prepare();
-        const std::string inject = "inject=" + call + ":signal=KILL:when=" + std::to_string(n);
-        const auto killed = back_up(
-            {"strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=" + call, "-e", inject});
-        kills += killed.exit_code == kKilled ? 1 : 0;
-        expect_sound_after(killed, epochs_before, epochs_after, newest_image);
-        if (HasFailure()) return;
-      }
-    }
-    EXPECT_GT(kills, 20) << "hardly anything was killed: did the calls change their names?";
+    test::KillAtEveryCall matrix;
+    matrix.prepare = [this] { prepare(); };
+    matrix.run = [this](std::vector<std::string> under) { return back_up(std::move(under)); };
+    matrix.check = [&](const test::ProcessResult& killed) {
+      expect_sound_after(killed, epochs_before, epochs_after, newest_image);
+    };
+    matrix.kill_everywhere();
   }
 
   TemporaryDirectory directory_;

@@ -1,5 +1,7 @@
 // What the other tests rely on: the engine accepts the directories that are made for them.
 
+#include <algorithm>
+
 #include "tests/grafeo/real_grafeo.h"
 
 namespace epochfs::test {
@@ -13,8 +15,16 @@ TEST_P(RealGrafeoFixtureTest, AnswersAtEveryEpochAsItsOracleSays) {
   expect_restorable(GetParam(), path(GetParam()) + "/repo");
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, RealGrafeoFixtureTest, testing::Values("v1", "v2", "continued"),
-                         [](const auto& kind) { return std::string(kind.param); });
+std::string name_of_kind(const testing::TestParamInfo<const char*>& kind) {
+  std::string name = kind.param;
+  std::ranges::replace(name, '-', '_');
+  return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(MadeByGrafeo, RealGrafeoFixtureTest,
+                         testing::Values("v1", "v2", "continued"), name_of_kind);
+INSTANTIATE_TEST_SUITE_P(MadeByEpochfs, RealGrafeoFixtureTest,
+                         testing::Values("written", "busy", "turns", "written-v1"), name_of_kind);
 
 TEST_F(RealGrafeoTest, IsToldWrongAnswersFromRightOnes) {
   make("v1");

@@ -6,6 +6,8 @@
 //                v1         by hand
 //                continued  v1, which the engine then goes on with as v2
 //                written    v2, by `epochfs backup` while the database is open
+//                busy       likewise, while it is written to and checkpointed
+//                written-v1 v1, by `epochfs backup` of a database that was killed
 //                turns      v2, by the engine and `epochfs backup` in turns, between which it is closed
 //
 // DIRECTORY/repo    the backup directory
@@ -15,9 +17,10 @@
 //   holes    epochs that were committed but are in no backup
 //   silent   epochs that changed nothing and left no trace in the log
 
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { GrafeoDB, answerOf, ask, dice, isSameAnswer } from './engine.mjs';
 import * as v1 from './v1_format.mjs';
 
@@ -32,7 +35,7 @@ class Oracle {
   }
 
   save(directory) {
-    const { segments } = readManifest(path.join(directory, 'repo'), this);
+    const segments = readManifest(path.join(directory, 'repo'));
     const isFull = (segment) => segment.kind === 'Full';
     const first = segments.find(isFull).end_epoch;
     const epochs = {};
@@ -53,11 +56,12 @@ class Oracle {
   }
 }
 
-// A bincode manifest is known to whoever wrote it.
-function readManifest(repository, oracle) {
+function readManifest(repository) {
   const bytes = fs.readFileSync(path.join(repository, 'backup_manifest.json'));
-  return bytes[0] === 0x7b ? JSON.parse(bytes) : { segments: oracle.v1_segments };
+  return bytes[0] === 0x7b ? JSON.parse(bytes).segments : v1.readManifest(bytes);
 }
+
+const epochfs = (words) => JSON.parse(execFileSync(process.env.EPOCHFS_COMMAND, words));
 
 // ------------------------------------------------------------------------------ v2: by the engine
 
@@ -165,14 +169,33 @@ class LiveDatabase {
 
 // Backed up by epochfs, the newest epoch must be the database's newest that left a trace.
 class WrittenDatabase extends LiveDatabase {
-  backUp(kind, repository) {
+  words(kind, repository) {
     const words = ['backup', this.file, repository, '--format', 'grafeo-v2', '--json'];
-    if (kind === 'Full') words.push('--full');
-    const report = JSON.parse(execFileSync(process.env.EPOCHFS_COMMAND, words));
+    return kind === 'Full' ? [...words, '--full'] : words;
+  }
+  backUp(kind, repository) {
+    const report = epochfs(this.words(kind, repository));
     let newest = this.epoch();
     while (this.oracle.silent.has(newest)) --newest;
     if (report.epoch < newest || report.epoch > this.epoch())
       throw new Error(`backed up to epoch ${report.epoch} of ${newest}`);
+  }
+}
+
+class BusyDatabase extends WrittenDatabase {
+  async backUp(kind, repository) {
+    const before = this.epoch();
+    const words = this.words(kind, repository);
+    let report = null;
+    const ended = promisify(execFile)(process.env.EPOCHFS_COMMAND, words).finally(() => {
+      report = ended;
+    });
+    while (report === null) {
+      await this.happenings.large();
+      if (this.roll(3) === 0) this.database.walCheckpoint();
+    }
+    const { epoch } = JSON.parse((await report).stdout);
+    if (epoch < before) throw new Error(`backed up to epoch ${epoch}, begun at ${before}`);
   }
 }
 
@@ -190,14 +213,14 @@ class TurnsDatabase extends WrittenDatabase {
 }
 
 async function backUpAll(live, repository) {
-  live.backUp('Full', repository);
+  await live.backUp('Full', repository);
   await live.liveThroughAll();
-  live.backUp('Incremental', repository);
+  await live.backUp('Incremental', repository);
   await live.happenings.index(); // alone: the incremental ends before it starts
-  live.backUp('Incremental', repository);
+  await live.backUp('Incremental', repository);
   for (const kind of 'iiifiiifii') {
     await live.live(6);
-    live.backUp(kind === 'f' ? 'Full' : 'Incremental', repository);
+    await live.backUp(kind === 'f' ? 'Full' : 'Incremental', repository);
   }
   live.database.close();
 }
@@ -290,7 +313,6 @@ class HandMade {
     this.log = [];
     const manifest = path.join(this.repository, 'backup_manifest.json');
     fs.writeFileSync(manifest, v1.manifest(this.segments));
-    this.oracle.v1_segments = this.segments;
   }
   image() {
     this.isTransactionOpen = false; // what is open when an image is taken is not in it
@@ -333,6 +355,68 @@ function makeV1(directory, roll, oracle) {
   made.backUp('Incremental');
 }
 
+// A database as 0.5 leaves it when it is killed: an image, and the log since then.
+class KilledV1 extends HandMade {
+  constructor(directory, roll, oracle) {
+    super(path.join(directory, 'repo'), roll, oracle);
+    this.file = path.join(directory, 'live', 'shop.grafeo');
+    fs.mkdirSync(path.dirname(this.file));
+  }
+  checkpoint() {
+    if (this.isTransactionOpen) this.abort();
+    this.log = [];
+    fs.writeFileSync(this.file, this.image());
+    fs.rmSync(`${this.file}.wal`, { recursive: true, force: true });
+  }
+  // Into the newest file of the log, or a new one.
+  write(sequence) {
+    fs.mkdirSync(`${this.file}.wal`, { recursive: true });
+    const name = `wal_${String(sequence).padStart(8, '0')}.log`;
+    fs.appendFileSync(path.join(`${this.file}.wal`, name), Buffer.concat(this.log));
+    this.log = [];
+  }
+  backUp() {
+    const report = epochfs(['backup', this.file, this.repository, '--format', 'grafeo-v1', '--json']);
+    if (report.epoch !== this.epoch) throw new Error(`epoch ${report.epoch} of ${this.epoch}`);
+    return report;
+  }
+}
+
+function makeWrittenV1(directory, roll, oracle) {
+  const live = new KilledV1(directory, roll, oracle);
+  const commit = (count) => {
+    for (let i = 0; i < count; ++i) live.commit();
+  };
+  const expectFull = (expected, report) => {
+    if (report.wrote_full !== expected) throw new Error(`full: ${JSON.stringify(report)}`);
+  };
+  commit(3);
+  live.checkpoint();
+  expectFull(true, live.backUp()); // an image and no log
+  commit(3);
+  live.write(0);
+  expectFull(false, live.backUp());
+  commit(2);
+  live.openTransaction(); // aborted behind the backup
+  live.write(0);
+  expectFull(false, live.backUp());
+  commit(2);
+  live.write(1);
+  commit(1);
+  live.addThing('begun before the backup, committed behind it');
+  live.write(2);
+  expectFull(false, live.backUp());
+  commit(4);
+  live.write(2);
+  live.log.push(Buffer.from([9, 0, 0, 0, 35])); // the beginning of a frame
+  live.write(2);
+  expectFull(false, live.backUp());
+  live.checkpoint();
+  commit(2);
+  live.write(0);
+  expectFull(true, live.backUp()); // the log began anew
+}
+
 // A v1 directory whose newest epoch is restored, opened by 0.6, and backed up into it again.
 async function makeContinued(directory, roll, oracle) {
   makeV1(directory, roll, oracle);
@@ -350,7 +434,9 @@ const MAKERS = {
   v1: makeV1,
   v2: makeV2,
   continued: makeContinued,
+  'written-v1': makeWrittenV1,
   written: (...args) => makeV2(...args, WrittenDatabase),
+  busy: (...args) => makeV2(...args, BusyDatabase),
   turns: (...args) => makeV2(...args, TurnsDatabase),
 };
 const [what, directory, seed] = process.argv.slice(2);

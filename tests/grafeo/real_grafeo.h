@@ -34,7 +34,7 @@ class RealGrafeoTest : public ::testing::Test {
   [[nodiscard]] static ProcessResult node(std::vector<std::string> words) {
     words.front() = script(words.front());
     words.insert(words.begin(), "node");
-    return run(words);
+    return run(words, {.environment = {{"EPOCHFS_COMMAND", EPOCHFS_COMMAND}}});
   }
   [[nodiscard]] ProcessResult epochfs(std::vector<std::string> words) const {
     words.insert(words.begin(), EPOCHFS_COMMAND);

@@ -112,3 +112,24 @@ export const manifest = (segments) =>
       )
     ),
   ]);
+
+// The other way round, of what manifest() writes.
+export function readManifest(bytes) {
+  let at = 0;
+  const read = (size) => bytes.subarray(at, (at += size));
+  const readNumber = () => {
+    const first = read(1)[0];
+    if (first < 251) return first;
+    return Number(Buffer.concat([read(2 ** (first - 250)), Buffer.alloc(8)]).readBigUInt64LE());
+  };
+  readNumber(); // the version
+  return Array.from({ length: readNumber() }, () => ({
+    kind: readNumber() === 0 ? 'Full' : 'Incremental',
+    filename: read(readNumber()).toString(),
+    start_epoch: readNumber(),
+    end_epoch: readNumber(),
+    checksum: readNumber(),
+    size_bytes: readNumber(),
+    created_at_ms: readNumber(),
+  }));
+}

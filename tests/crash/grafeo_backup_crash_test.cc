@@ -1,0 +1,114 @@
+// `epochfs backup --format grafeo-v2` killed at each of its system calls that change anything: the
+// manifest names whole segments only, and the next backup makes of it what would have been made
+// without the crash.
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+#include "engine/core/hash.h"
+#include "tests/crash/kill_at_every_call.h"
+#include "tests/grafeo/real_grafeo.h"
+
+namespace epochfs::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+class RealGrafeoCrashTest : public RealGrafeoTest {
+ protected:
+  ProcessResult back_up(std::vector<std::string> under = {}) {
+    std::vector<std::string> command = std::move(under);
+    for (const std::string& word :
+         {std::string(EPOCHFS_COMMAND), std::string("backup"), path("now/live/shop.grafeo"),
+          path("now/repo"), std::string("--format"), std::string("grafeo-v2")})
+      command.push_back(word);
+    return run(command, {.environment = {{"EPOCHFS_CACHE_DIR", path("cache")}}});
+  }
+  void live(std::vector<std::string> words) {
+    fs::create_directories(path("now/live"));
+    words.insert(words.begin(), {"live.mjs", path("now/live/shop.grafeo")});
+    const ProcessResult result = node(words);
+    ASSERT_EQ(result.exit_code, 128 + 9) << result.err;  // every list of words ends with a crash
+  }
+  void save_as(const std::string& name) {
+    fs::copy(path("now"), path(name), fs::copy_options::recursive);
+  }
+  void prepare() {
+    fs::remove_all(path("now"));
+    fs::copy(path("before"), path("now"), fs::copy_options::recursive);
+  }
+
+  static std::string content_of(const std::string& file) {
+    std::ifstream in(file, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  // The segments in their order: entry and bytes. An entry that its file does not bear out fails.
+  static std::vector<std::string> segments_of(const std::string& directory) {
+    std::vector<std::string> segments;
+    if (!fs::exists(directory + "/backup_manifest.json")) return segments;
+    const auto manifest = nlohmann::json::parse(content_of(directory + "/backup_manifest.json"));
+    for (auto entry : manifest.at("segments")) {
+      const std::string bytes = content_of(directory + "/" + std::string(entry.at("filename")));
+      engine::Crc32 crc;
+      crc.update(engine::as_bytes(bytes));
+      EXPECT_EQ(entry.at("size_bytes"), bytes.size());
+      EXPECT_EQ(entry.at("checksum"), crc.value());
+      entry.erase("created_at_ms");
+      segments.push_back(entry.dump() + bytes);
+    }
+    return segments;
+  }
+  static nlohmann::json cursor_of(const std::string& directory) {
+    auto cursor =
+        nlohmann::json::parse(content_of(directory + "/live/shop.grafeo.wal/backup_cursor.meta"));
+    cursor.erase("timestamp_ms");
+    return cursor;
+  }
+
+  // In `before` is what was there before the backup.
+  void kill_everywhere() {
+    prepare();
+    ASSERT_EQ(back_up().exit_code, 0);
+    save_as("whole");
+    const auto old_segments = segments_of(path("before/repo"));
+    const auto whole = segments_of(path("whole/repo"));
+    ASSERT_GT(whole.size(), old_segments.size());
+    KillAtEveryCall matrix;
+    matrix.prepare = [this] { prepare(); };
+    matrix.run = [this](std::vector<std::string> under) { return back_up(std::move(under)); };
+    matrix.check = [&](const ProcessResult& killed) {
+      const auto left = segments_of(path("now/repo"));
+      ASSERT_TRUE(left.size() >= old_segments.size() && left.size() <= whole.size());
+      EXPECT_TRUE(std::equal(left.begin(), left.end(), whole.begin()));
+      if (killed.out.find("epoch ") != std::string::npos) {
+        EXPECT_EQ(left, whole);
+      }
+      const ProcessResult next = back_up();
+      EXPECT_EQ(next.exit_code, 0) << next.err;
+      EXPECT_EQ(segments_of(path("now/repo")), whole) << next.out;
+      EXPECT_EQ(cursor_of(path("now")), cursor_of(path("whole")));
+    };
+    matrix.kill_everywhere();
+  }
+};
+
+TEST_F(RealGrafeoCrashTest, LeavesWholeSegmentsOnlyWhenTheFirstBackupDies) {
+  live({"commit:3", "checkpoint", "commit:3", "crash"});
+  save_as("before");
+  kill_everywhere();
+}
+
+TEST_F(RealGrafeoCrashTest, KeepsTheOldOrTheNewHistoryWhenAnIncrementDies) {
+  live({"commit:3", "checkpoint", "commit:3", "crash"});
+  ASSERT_EQ(back_up().exit_code, 0);
+  live({"commit:3", "crash"});
+  save_as("before");
+  kill_everywhere();
+}
+
+}  // namespace
+}  // namespace epochfs::test
