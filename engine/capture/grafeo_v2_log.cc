@@ -74,6 +74,10 @@ Result<GrafeoV2Log> GrafeoV2Log::open(GrafeoLogFiles log, const grafeo::Database
     opened.segments_.push_back(std::move(segment));
   }
   std::ranges::reverse(opened.segments_);
+  if (opened.end_ < image_lsn) {  // all of it is in the image: what an empty log looks like
+    opened.segments_.clear();
+    opened.begin_ = opened.end_ = image_lsn;
+  }
   return opened;
 }
 

@@ -1,7 +1,5 @@
 // What the other tests rely on: the engine accepts the directories that are made for them.
 
-#include <algorithm>
-
 #include "tests/grafeo/real_grafeo.h"
 
 namespace epochfs::test {
@@ -13,12 +11,6 @@ class RealGrafeoFixtureTest : public RealGrafeoTest,
 TEST_P(RealGrafeoFixtureTest, AnswersAtEveryEpochAsItsOracleSays) {
   make(GetParam());
   expect_restorable(GetParam(), path(GetParam()) + "/repo");
-}
-
-std::string name_of_kind(const testing::TestParamInfo<const char*>& kind) {
-  std::string name = kind.param;
-  std::ranges::replace(name, '-', '_');
-  return name;
 }
 
 INSTANTIATE_TEST_SUITE_P(MadeByGrafeo, RealGrafeoFixtureTest,

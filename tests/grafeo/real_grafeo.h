@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -18,6 +19,13 @@
 #include "tests/support/temporary_directory.h"
 
 namespace epochfs::test {
+
+// Of a test with one of the words of make.mjs.
+inline std::string name_of_kind(const testing::TestParamInfo<const char*>& kind) {
+  std::string name = kind.param;
+  std::ranges::replace(name, '-', '_');
+  return name;
+}
 
 class RealGrafeoTest : public ::testing::Test {
  protected:

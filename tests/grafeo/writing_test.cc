@@ -105,6 +105,15 @@ TEST_F(RealGrafeoWritingTest, AnswersInJson) {
   EXPECT_EQ(report.at("reason"), "first backup into this directory");
 }
 
+TEST_F(RealGrafeoWritingTest, TakesTheNewestCommitOfADatabaseThatIsOpen) {
+  Process holder(
+      {"node", script("live.mjs"), database_, "commit:2", "checkpoint", "commit:2", "hold"});
+  ASSERT_TRUE(holder.wait_for("holding"));
+  EXPECT_EQ(back_up().at("epoch"), 4);
+  expect_things("2", "2");
+  expect_things("4", "4");
+}
+
 TEST_F(RealGrafeoWritingTest, SaysThatNothingChanged) {
   live({"commit:2", "close"});
   back_up();
