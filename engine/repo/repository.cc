@@ -1,11 +1,19 @@
 #include "engine/repo/repository.h"
 
+#include <fmt/format.h>
+
+#include "engine/repo/grafeo_database.h"
 #include "engine/repo/native_database.h"
 
 namespace epochfs::engine {
 
 Result<std::shared_ptr<Repository>> Repository::open(const RepositoryOptions& options) {
-  return NativeRepository::open(options);
+  auto native = NativeRepository::open(options);
+  if (native || native.error().code != Code::kNoRepository) return native;
+  auto grafeo = GrafeoRepository::open(options);
+  if (grafeo || grafeo.error().code != Code::kNoRepository) return grafeo;
+  native.error().text += fmt::format(" and no {}", grafeo::kManifestFile);
+  return native;
 }
 
 }  // namespace epochfs::engine

@@ -2,8 +2,10 @@
 //
 // Threads   any
 // Memory    block cache within `cache_bytes`; nothing grows with the repository
-// Errors    kNoRepository: no epochfs.json there · kUnsupported: newer format · kNotFound: no such
-// database
+// Kinds     our own (epochfs.json), and backup directories of Grafeo's as they are; told by what
+//           lies there
+// Errors    kNoRepository: neither is there · kUnsupported: newer format · kNotFound: no such
+//           database
 #pragma once
 
 #include <cstdint>
@@ -47,6 +49,7 @@ struct DatabaseSummary {
   std::uint64_t incrementals = 0;
   std::uint64_t stored_bytes = 0;
   std::vector<std::string> problems;  // segments that cannot be used and the epochs they cost
+  std::vector<std::string> notes;     // good to know, and in nobody's way
 };
 
 class Database {
@@ -66,8 +69,11 @@ class Database {
   virtual Result<std::shared_ptr<const Timeline>> timeline() = 0;
   // kNoSuchEpoch. Cheap; views are not cached.
   virtual Result<std::shared_ptr<const View>> view(Epoch epoch) = 0;
-  // kNoSuchEpoch. For restore and comparison.
+  // kNoSuchEpoch. For restore and comparison, of a database whose epochs are pages
+  // (kUnsupported for others) ...
   virtual Result<std::shared_ptr<const EpochImage>> image(Epoch epoch) = 0;
+  // ... and of one whose epochs are an image and a log. nullptr: image() has all of it.
+  virtual Result<std::shared_ptr<const LoggedEpoch>> logged(Epoch /*epoch*/) { return nullptr; }
   // Looks at every segment's presence and size: cost grows with their number.
   virtual Result<DatabaseSummary> summary() = 0;
   // Why the newest manifest could not be taken in, for status.json; empty: it was.
@@ -84,6 +90,7 @@ class Repository {
   static Result<std::shared_ptr<Repository>> open(const RepositoryOptions& options);
 
   [[nodiscard]] virtual std::string location() const = 0;
+  // Empty: repositories of its kind have none.
   [[nodiscard]] virtual const std::string& id() const noexcept = 0;
   [[nodiscard]] virtual const std::string& cache_directory()
       const noexcept = 0;  // of this repository

@@ -21,6 +21,9 @@
 
 namespace epochfs::engine {
 
+// Behind the name of a database, where Grafeo looks for the directory of its log.
+inline constexpr std::string_view kGrafeoLogSuffix = ".wal";
+
 // What every read of one epoch needs, looked up once. It never changes.
 struct GrafeoEpoch {
   DatabaseNo database;

@@ -44,7 +44,9 @@ std::string grafeo_epoch_json(const std::string& database, const std::string& fi
   json.set("captured", format_utc(facts.captured));
   json.set("how", native::captured_name(facts.how));
   if (facts.how == native::Captured::kLog)
-    json.set("transactions", facts.commits_folded).set("records", facts.pages_changed);
+    json.set("transactions", facts.commits_folded)
+        .set("records", facts.pages_changed)
+        .set("bytes_added", facts.log_bytes);
   if (info.valid_until)
     json.set("valid_until", format_utc(*info.valid_until));
   else
@@ -70,7 +72,7 @@ class GrafeoView final : public View {
     files_.push_back({file_name, at_.base.image_bytes, false, ""});
     if (at_.has_log())
       files_.push_back(
-          {at_.log_name(), at_.log_file_bytes(), false, grafeo_log_directory(file_name)});
+          {at_.log_name(), at_.log_file_bytes(), false, file_name + std::string(kGrafeoLogSuffix)});
     files_.push_back({"epoch.json", json_.size(), true, ""});
   }
 
@@ -93,8 +95,6 @@ class GrafeoView final : public View {
 };
 
 }  // namespace
-
-std::string grafeo_log_directory(const std::string& file_name) { return file_name + ".wal"; }
 
 Result<std::shared_ptr<const View>> open_grafeo_view(std::shared_ptr<const GrafeoSource> source,
                                                      const std::string& file_name,

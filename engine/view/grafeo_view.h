@@ -15,7 +15,4 @@ Result<std::shared_ptr<const View>> open_grafeo_view(std::shared_ptr<const Grafe
                                                      const std::string& file_name,
                                                      const Timeline& timeline, GrafeoEpoch at);
 
-// Where Grafeo looks for the log of the database `file_name`.
-[[nodiscard]] std::string grafeo_log_directory(const std::string& file_name);
-
 }  // namespace epochfs::engine

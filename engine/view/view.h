@@ -5,9 +5,11 @@
 // Errors    kCorrupt / kIo from read(): that range cannot be served, the rest still can
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/core/pieces.h"
@@ -82,6 +84,29 @@ class EpochImage {
   virtual Result<void> read_pages(PageNo first, MutableByteView out,
                                   std::vector<std::uint64_t>& hashes) const = 0;
   virtual Result<std::vector<std::uint64_t>> page_hashes(PageRange pages) const = 0;
+};
+
+// One epoch that is an image and a log on top of it, for a program that wants all of it, as it is
+// stored and checked against the sums that it was stored with.
+class LoggedEpoch {
+ public:
+  LoggedEpoch() = default;
+  LoggedEpoch(const LoggedEpoch&) = delete;
+  LoggedEpoch& operator=(const LoggedEpoch&) = delete;
+  virtual ~LoggedEpoch() = default;
+
+  [[nodiscard]] virtual const native::EpochFacts& facts() const noexcept = 0;
+  [[nodiscard]] virtual std::uint64_t image_bytes() const noexcept = 0;
+  // 0: it has no log.
+  [[nodiscard]] virtual std::uint64_t log_bytes() const noexcept = 0;
+  // The log as a file: its name, in a directory that is called as the database and this behind it.
+  [[nodiscard]] virtual std::string log_name() const = 0;
+  [[nodiscard]] virtual std::string_view log_directory_suffix() const noexcept = 0;
+
+  // Feeds the image, then the log, each from its beginning. kCorrupt: an object that they lie in is
+  // not what was stored; what was fed by then is worthless.
+  using Sink = std::function<Result<void>(ByteView bytes)>;
+  virtual Result<void> read(const Sink& image, const Sink& log) const = 0;
 };
 
 // The epochs of one database as known at one moment. Lookups go to the index: cost and memory do
