@@ -40,6 +40,11 @@ Result<Storage::Content> Storage::get(std::string_view name, std::uint64_t bytes
   return content;
 }
 
+Result<void> Storage::remove_all(std::span<const std::string> names) {
+  for (const std::string& name : names) TRY(remove(name));
+  return {};
+}
+
 bool is_plain_name(std::string_view component) noexcept { return is_path_component(component); }
 
 Result<void> check_inside(std::uint64_t size_bytes, std::uint64_t offset, std::uint64_t count,

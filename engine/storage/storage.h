@@ -7,6 +7,7 @@
 // Trust     none in the content; local storage never leaves its root (no symlinks, regular files)
 // Threads   all functions of all classes here may run on any number of threads, but an Upload and
 //           a WriterLock belong to one thread at a time
+// Stores    an object store (s3_storage.h) is poorer than a directory where a comment here says so
 // Errors    kNotFound: no such object · kCorrupt: what has the name is no object (a symlink, a
 //           device) · kIo: the storage failed · kNoSpace · kExists, kLocked: lost a race. Each
 //           names the object as describe() does
@@ -15,6 +16,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,7 +39,8 @@ struct Listing {
   std::vector<ObjectInfo> objects;       // sorted by name
 };
 
-// One object, pinned: its size and version stay what they were when it was opened.
+// One object, pinned: its size, version and content stay what they were when it was opened. In an
+// object store a read of an object that was replaced or removed since is kIo, never other bytes.
 class Blob {
  public:
   Blob() = default;
@@ -92,7 +95,7 @@ class Storage {
   virtual Result<ObjectInfo> stat(std::string_view name) const = 0;
   // One level below `directory` ("" is the root). Entries that no object name can reach are left
   // out: names that are not plain or begin with '.', and what is neither a regular file nor a
-  // directory. A missing directory is kNotFound.
+  // directory. A missing directory is kNotFound; in an object store so is an empty one.
   virtual Result<Listing> list(std::string_view directory) const = 0;
 
   // Directories on the way to the name come into being with it, here and in replace().
@@ -103,9 +106,12 @@ class Storage {
   virtual Result<void> replace(std::string_view name, ByteView content,
                                const std::optional<std::string>& expected) = 0;
   virtual Result<void> remove(std::string_view name) = 0;  // absent is fine
+  // The same for many. After a failure some of them are gone.
+  virtual Result<void> remove_all(std::span<const std::string> names);
   // Excludes other writers that lock the same `directory` ("" is the root; created when missing).
   // kLocked: somebody else has it; with `wait`, blocks until it is free. Also clears away what a
-  // dead writer left half-written in this directory.
+  // dead writer left half-written in this directory. An object store has no locks: there everybody
+  // gets one, and replace() alone decides between writers.
   virtual Result<std::unique_ptr<WriterLock>> lock_writer(std::string_view directory,
                                                           bool wait) = 0;
 
@@ -114,7 +120,7 @@ class Storage {
     std::string version;
   };
   // The whole object, read at once. kCorrupt: larger than `bytes_max`.
-  Result<Content> get(std::string_view name, std::uint64_t bytes_max) const;
+  virtual Result<Content> get(std::string_view name, std::uint64_t bytes_max) const;
 };
 
 // One path component, 1 to 255 bytes, not "." or "..", no '/', '\\' or control byte. ".app.db" is
