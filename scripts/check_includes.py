@@ -41,6 +41,7 @@ LIBRARIES = {
     "zlib.h": {"engine/core"},
     "nlohmann/": {"engine/formats"},
     "curl/": {"engine/storage"},
+    "pugixml.hpp": {"engine/storage"},
     "zstd": {"engine/segment"},
     "lz4": {"engine/segment"},
     "lmdb.h": {"engine/index"},

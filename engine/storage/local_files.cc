@@ -42,7 +42,7 @@ Result<UniqueFd> make_directory(const UniqueFd& parent, const std::string& leaf,
                                 const std::string& what) {
   auto existing = open_beneath(parent, leaf, kDirectoryFlags, what);
   if (existing || existing.error().system_errno != ENOENT) return existing;
-  if (::mkdirat(parent.get(), leaf.c_str(), 0777) != 0 && errno != EEXIST)
+  if (::mkdirat(parent.get(), leaf.c_str(), kPrivateDirectory) != 0 && errno != EEXIST)
     return Error::from_errno(errno, what);
   TRY(sync_directory(parent, what));
   return open_beneath(parent, leaf, kDirectoryFlags, what);
@@ -67,7 +67,7 @@ Result<UniqueFd> open_beneath(const UniqueFd& directory, const std::string& name
   open_how how{};
   how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
   if ((flags & O_PATH) == 0) how.flags |= O_NONBLOCK | O_NOCTTY;
-  if ((flags & O_CREAT) != 0) how.mode = 0666;
+  if ((flags & O_CREAT) != 0) how.mode = kPrivateFile;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
   UniqueFd opened(static_cast<int>(retried(
       [&] { return ::syscall(SYS_openat2, directory.get(), name.c_str(), &how, sizeof(how)); })));

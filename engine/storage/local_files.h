@@ -16,6 +16,11 @@
 
 namespace epochfs::engine::local {
 
+// A repository may hold what only the owner of a database may read; whoever shares it says so with
+// chmod.
+inline constexpr mode_t kPrivateFile = 0600;
+inline constexpr mode_t kPrivateDirectory = 0700;
+
 // A directory by its path, for looking up names in it only. Here symlinks are followed: the path
 // comes from the user.
 Result<UniqueFd> open_root(const std::string& path, const std::string& what);

@@ -19,7 +19,7 @@ std::string path_of(const UniqueFd& file) { return fmt::format("/proc/self/fd/{}
 // A file without a name, or none where the filesystem has no such files or, without /proc, they
 // could not be given a name later.
 UniqueFd open_unnamed(const UniqueFd& directory) {
-  UniqueFd file(::openat(directory.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0666));
+  UniqueFd file(::openat(directory.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, kPrivateFile));
   if (file && ::faccessat(AT_FDCWD, path_of(file).c_str(), F_OK, 0) != 0) file.reset();
   return file;
 }
@@ -58,7 +58,7 @@ Result<void> LocalUpload::create_temporary() {
   do {
     temporary_name_ = next_temporary_name();
     file_ = UniqueFd(::openat(directory_.get(), temporary_name_.c_str(),
-                              O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0666));
+                              O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, kPrivateFile));
   } while (!file_ && (errno == EEXIST || errno == EINTR));
   if (file_) return {};
   temporary_name_.clear();

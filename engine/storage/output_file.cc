@@ -136,6 +136,11 @@ Result<void> write_all(int descriptor, ByteView bytes) {
   return {};
 }
 
+Result<void> sync_directory_of(const std::string& path) {
+  const std::string directory = std::filesystem::path(path).parent_path().string();
+  return sync_directory(directory.empty() ? "." : directory);
+}
+
 Result<void> remove_file(const std::string& path) {
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) return failed("remove", path);
   return {};

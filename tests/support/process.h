@@ -45,6 +45,7 @@ class Process {
   ~Process();
 
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }
+  [[nodiscard]] const std::string& out() const noexcept { return result_.out; }  // read so far
   void signal(int number) const;
   // Waits for the end of the program itself, not of what it left running in the background.
   ProcessResult wait();

@@ -1,0 +1,200 @@
+#include "engine/storage/s3_client.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <random>
+#include <thread>
+
+#include "engine/core/text.h"
+#include "engine/core/time.h"
+
+namespace epochfs::engine {
+namespace {
+
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::uint64_t kBytesPerSecondMin = 64 * 1024;
+constexpr std::size_t kServerTextMax = 300;
+
+milliseconds time_for(const S3Request& request, const S3Times& times) {
+  const std::uint64_t moved = request.body.size() + (request.into ? request.into->size() : 0);
+  return times.total + milliseconds(moved * 1000 / kBytesPerSecondMin);
+}
+
+// Half of the pause is certain, half is chance, so that many clients do not come back as one.
+milliseconds jittered(milliseconds pause) {
+  thread_local std::minstd_rand random{std::random_device()()};
+  return milliseconds(std::uniform_int_distribution(pause.count() / 2, pause.count())(random));
+}
+
+// What the server asks for, when it says so in seconds.
+milliseconds retry_after(const S3Answer& answer) {
+  const std::string text = answer.http.header("retry-after").value_or("");
+  unsigned seconds = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error != std::errc() || stop != text.data() + text.size()) return milliseconds(0);
+  return std::chrono::seconds(std::min(seconds, 3600U));
+}
+
+bool may_pass(const S3Answer& answer) {
+  switch (answer.http.status) {
+    case 0:
+      return answer.http.transient;
+    case 408:
+    case 429:
+    case 500:
+    case 502:
+    case 503:
+    case 504:
+      return true;
+    default:
+      return answer.failure.code == "RequestTimeout" || answer.failure.code == "OperationAborted" ||
+             answer.failure.code == "ConditionalRequestConflict" ||
+             answer.failure.code == "IncompleteBody" || answer.failure.code == "BadDigest";
+  }
+}
+
+std::string_view advice(const S3Answer& answer) {
+  const std::string& code = answer.failure.code;
+  if (code == "NoSuchBucket") return "; the bucket must exist already";
+  if (code == "RequestTimeTooSkewed") return "; set the clock of this machine";
+  if (code == "InvalidAccessKeyId" || code == "SignatureDoesNotMatch" || code == "ExpiredToken" ||
+      code == "InvalidToken")
+    return "; check the credentials";
+  if (answer.http.status == 301 || code == "AuthorizationHeaderMalformed")
+    return "; check AWS_REGION and the endpoint";
+  if (answer.http.status == 401 || answer.http.status == 403)
+    return "; check the credentials and what they allow";
+  return "";
+}
+
+std::string region_of(const S3Answer& answer) {
+  return answer.failure.region.empty() ? answer.http.header("x-amz-bucket-region").value_or("")
+                                       : answer.failure.region;
+}
+
+std::string shortened(const std::string& text) { return printable(text.substr(0, kServerTextMax)); }
+
+// "503 SlowDown (please)", or why there was no answer.
+std::string outcome(const S3Answer& answer) {
+  if (answer.http.status == 0) return shortened(answer.http.failure);
+  std::string text = fmt::format("HTTP {}", answer.http.status);
+  if (!answer.failure.code.empty()) text += " " + shortened(answer.failure.code);
+  if (!answer.failure.message.empty()) text += " (" + shortened(answer.failure.message) + ")";
+  return text;
+}
+
+// Completing a large upload answers 200 before it knows the outcome.
+void find_failure(S3Answer& answer) {
+  auto failure = parse_s3_failure(answer.http.body);
+  if (!failure) return;
+  answer.failure = std::move(*failure);
+  if (answer.http.is_success()) answer.http.status = 500;
+}
+
+std::string host_of(std::string_view scheme, std::string_view authority) {
+  const std::string_view port = scheme == "https://" ? ":443" : ":80";
+  if (authority.ends_with(port)) authority.remove_suffix(port.size());
+  return std::string(authority);
+}
+
+}  // namespace
+
+std::string S3Answer::etag() const {
+  return std::string(without_quotes(http.header("etag").value_or("")));
+}
+
+S3Client::S3Client(S3Settings settings, S3Times times)
+    : settings_(std::move(settings)), times_(times), http_(times.http, settings_.ca_bundle.value) {
+  const std::string_view endpoint = settings_.endpoint.value;
+  const std::size_t authority = endpoint.find("://") + 3;
+  const std::size_t path = std::min(endpoint.find('/', authority), endpoint.size());
+  scheme_ = endpoint.substr(0, authority);
+  host_ = host_of(scheme_, endpoint.substr(authority, path - authority));
+  base_path_ = uri_encode(endpoint.substr(path), true);
+  const std::string& bucket = settings_.location.bucket;
+  if (settings_.path_style.value)
+    base_path_ += "/" + bucket;
+  else
+    host_.insert(0, bucket + ".");
+}
+
+HttpRequest S3Client::signed_request(const S3Request& request) const {
+  const std::string path = base_path_ + "/" + uri_encode(request.key, true);
+  const std::string query = canonical_query(request.query);
+  HttpRequest http;
+  http.method = request.method;
+  http.url = scheme_ + host_ + path + (query.empty() ? "" : "?" + query);
+  http.headers = request.headers;
+  http.headers.emplace_back("host", host_);
+  http.body = request.body;
+  http.into = request.into;
+  http.body_bytes_max = request.body_bytes_max;
+  if (settings_.credentials.value) {
+    S3Fields added =
+        signature_headers({request.method, path, query, http.headers, Sha256::of(request.body)},
+                          *settings_.credentials.value, settings_.region.value, utc_now());
+    std::ranges::move(added, std::back_inserter(http.headers));
+  }
+  return http;
+}
+
+S3Answer S3Client::attempt(const S3Request& request, milliseconds time_max) const {
+  HttpRequest http = signed_request(request);
+  http.time_max = time_max;
+  S3Answer answer;
+  answer.http = http_.exchange(http);
+  if (!answer.http.is_success() || request.method == "POST") find_failure(answer);
+  if (request.into && answer.http.is_success() && answer.http.into_bytes != request.into->size()) {
+    answer.http.failure = fmt::format("{} bytes came, where {} were asked for",
+                                      answer.http.into_bytes, request.into->size());
+    answer.http.status = 0;
+    answer.http.transient = true;
+  }
+  return answer;
+}
+
+Result<S3Answer> S3Client::send(const S3Request& request, std::string_view what) const {
+  const auto deadline = Clock::now() + time_for(request, times_);
+  milliseconds pause = times_.first_pause;
+  for (int attempts = 1;; ++attempts) {
+    const auto left = std::chrono::duration_cast<milliseconds>(deadline - Clock::now());
+    S3Answer answer = attempt(request, std::max(left, milliseconds(1)));
+    answer.attempts = attempts;
+    if (!may_pass(answer)) {
+      if (answer.http.status != 0) return answer;
+      return refused(request, answer, what);
+    }
+    const milliseconds wait = std::max(jittered(pause), retry_after(answer));
+    const bool last = request.one_attempt || attempts == times_.attempts_max;
+    if (last || Clock::now() + wait >= deadline) return refused(request, answer, what);
+    std::this_thread::sleep_for(wait);
+    pause = std::min(pause * 2, times_.pause_max);
+  }
+}
+
+Failure S3Client::refused(const S3Request& request, const S3Answer& answer,
+                          std::string_view what) const {
+  const std::string attempts =
+      answer.attempts > 1 ? fmt::format(", after {} attempts", answer.attempts) : "";
+  const std::string region = region_of(answer);
+  std::string text = fmt::format("{}: {} at {}{}: {}{}{}", what, request.method, scheme_, host_,
+                                 outcome(answer), attempts, advice(answer));
+  if (!region.empty() && region != settings_.region.value)
+    text += fmt::format("; the bucket is in region {}", shortened(region));
+  if (answer.http.oversized) return Error::corrupt(std::move(text));
+  const bool is_full = answer.http.status == 507 || answer.failure.code == "QuotaExceeded";
+  return is_full ? Error::no_space(std::move(text)) : Error::io(std::move(text));
+}
+
+Result<S3Answer> S3Client::send_expecting_success(const S3Request& request,
+                                                  std::string_view what) const {
+  TRY_ASSIGN(S3Answer answer, send(request, what));
+  if (!answer.is_success()) return refused(request, answer, what);
+  return answer;
+}
+
+}  // namespace epochfs::engine

@@ -1,0 +1,292 @@
+// A store, or the way to it, that fails: what passes is outlasted, what does not is told in time,
+// and no answer is taken for what it is not.
+#include <fmt/format.h>
+
+#include <chrono>
+#include <ostream>
+
+#include "tests/s3/real_s3.h"
+#include "tests/support/faulty_proxy.h"
+
+namespace epochfs::engine {
+namespace {
+
+using std::chrono::milliseconds;
+using test::FaultyProxy;
+using test::ProxyFault;
+using test::ProxyPlan;
+using test::RealS3;
+using test::RealS3Test;
+
+constexpr S3Times kQuick = {
+    .http = {.connect = milliseconds(2'000), .stall = std::chrono::seconds(1)},
+    .total = milliseconds(10'000),
+    .attempts_max = 4,
+    .first_pause = milliseconds(5),
+    .pause_max = milliseconds(20)};
+
+std::string answer(std::string_view status, std::string_view code, std::string_view headers = "") {
+  const std::string body =
+      fmt::format("<Error><Code>{}</Code><Message>injected</Message></Error>", code);
+  return fmt::format("HTTP/1.1 {}\r\n{}Content-Length: {}\r\n\r\n{}", status, headers, body.size(),
+                     body);
+}
+
+class S3FaultsTest : public RealS3Test {
+ protected:
+  std::shared_ptr<Storage> storage(S3Times times = kQuick) const {
+    return make_s3_storage(RealS3::settings(prefix_, proxy_.port()), times);
+  }
+  std::string text_of(const std::string& name) const {
+    const auto content = storage()->get(name, 1000);
+    return content ? std::string(as_text(content->bytes)) : "failed: " + content.error().text;
+  }
+  std::string version_of(const std::string& name) const {
+    const auto info = storage()->stat(name);
+    return info ? info->version : "failed: " + info.error().text;
+  }
+
+  FaultyProxy proxy_{RealS3::port()};
+};
+
+struct Passing {
+  const char* name;
+  ProxyPlan plan;
+};
+void PrintTo(const Passing& passing, std::ostream* out) { *out << passing.name; }
+
+const Passing kPassing[] = {
+    {"Drop", {.fault = ProxyFault::kDrop, .times = 2}},
+    {"LostAnswer", {.fault = ProxyFault::kLoseAnswer, .times = 2}},
+    {"TruncatedAnswer", {.fault = ProxyFault::kTruncate, .method = "GET", .times = 2}},
+    {"Stall", {.fault = ProxyFault::kDelay, .delay = milliseconds(2'500)}},
+    {"SlowDown",
+     {.fault = ProxyFault::kAnswer, .times = 2, .answer = answer("503 Slow Down", "SlowDown")}},
+    {"TooMany",
+     {.fault = ProxyFault::kAnswer, .times = 2, .answer = answer("429 Too Many", "TooMany")}},
+    {"Internal",
+     {.fault = ProxyFault::kAnswer, .times = 2, .answer = answer("500 Oh", "InternalError")}},
+    {"Conflict",
+     {.fault = ProxyFault::kAnswer,
+      .method = "PUT",
+      .times = 2,
+      .answer = answer("409 Conflict", "ConditionalRequestConflict")}},
+    {"GatewayThatSpeaksNoXml",
+     {.fault = ProxyFault::kAnswer,
+      .times = 2,
+      .answer = "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 6\r\n\r\n<html>"}},
+};
+
+class S3PassingFaults : public S3FaultsTest, public testing::WithParamInterface<Passing> {
+ protected:
+  void fail() { proxy_.fail(GetParam().plan); }
+};
+
+INSTANTIATE_TEST_SUITE_P(Faults, S3PassingFaults, testing::ValuesIn(kPassing),
+                         [](const auto& passing) { return passing.param.name; });
+
+TEST_P(S3PassingFaults, AreOutlastedByEveryOperation) {
+  const auto store = storage();
+  fail();
+  const auto upload = store->create("app/data");
+  ASSERT_TRUE(upload);
+  ASSERT_TRUE((*upload)->append(as_bytes("content")));
+  const auto finished = (*upload)->finish();
+  ASSERT_TRUE(finished) << finished.error().text;
+
+  fail();
+  const auto listing = store->list("app");
+  ASSERT_TRUE(listing) << listing.error().text;
+  EXPECT_EQ(listing->objects.size(), 1U);
+
+  fail();
+  const auto blob = store->open("app/data");
+  ASSERT_TRUE(blob) << blob.error().text;
+  fail();
+  Bytes out(4);
+  const auto read = (*blob)->read(2, out);
+  ASSERT_TRUE(read) << read.error().text;
+  EXPECT_EQ(as_text(out), "nten");
+
+  fail();
+  const auto replaced = store->replace("app/data", as_bytes("other"), (*blob)->version());
+  ASSERT_TRUE(replaced) << replaced.error().text;
+  fail();
+  EXPECT_EQ(text_of("app/data"), "other");
+  fail();
+  const auto removed = store->remove("app/data");
+  ASSERT_TRUE(removed) << removed.error().text;
+  fail();
+  const auto removed_all = store->remove_all(std::vector<std::string>{"app/data", "app/more"});
+  ASSERT_TRUE(removed_all) << removed_all.error().text;
+}
+
+TEST_F(S3FaultsTest, SeesItsOwnObjectBehindALostAnswer) {
+  const auto store = storage();
+  proxy_.fail({.fault = ProxyFault::kLoseAnswer, .method = "PUT"});
+  ASSERT_TRUE(store->replace("m", as_bytes("ours"), std::nullopt));
+  proxy_.fail({.fault = ProxyFault::kLoseAnswer, .method = "PUT", .times = 2});
+  ASSERT_TRUE(store->replace("m", as_bytes("ours too"), version_of("m")));
+  EXPECT_EQ(text_of("m"), "ours too");
+}
+
+TEST_F(S3FaultsTest, TakesNoOtherObjectForItsOwn) {
+  const auto store = storage();
+  ASSERT_TRUE(store->replace("m", as_bytes("theirs"), std::nullopt));
+  proxy_.fail({.fault = ProxyFault::kDrop, .method = "PUT"});
+  const auto replaced = store->replace("m", as_bytes("theirs"), std::nullopt);
+  ASSERT_FALSE(replaced) << "equal bytes make it no less another writer's";
+  EXPECT_EQ(replaced.error().code, Code::kLocked);
+}
+
+TEST_F(S3FaultsTest, CompletesALargeObjectBehindALostAnswer) {
+  const auto upload = storage()->create("large");
+  ASSERT_TRUE(upload);
+  ASSERT_TRUE((*upload)->append(Bytes(16 * 1024 * 1024 + 1)));
+  proxy_.fail({.fault = ProxyFault::kLoseAnswer, .method = "POST"});
+  const auto finished = (*upload)->finish();
+  EXPECT_TRUE(finished) << finished.error().text;
+}
+
+TEST_F(S3FaultsTest, CompletesNoObjectOfWhichAPartIsMissing) {
+  const auto upload = storage()->create("large");
+  ASSERT_TRUE(upload);
+  proxy_.fail({.fault = ProxyFault::kDrop, .method = "PUT", .times = 100});
+  EXPECT_FALSE((*upload)->append(Bytes(16 * 1024 * 1024 + 1)));
+  proxy_.fail({.times = 0});
+  EXPECT_FALSE((*upload)->append(as_bytes("more")));
+  EXPECT_FALSE((*upload)->finish());
+  EXPECT_EQ(storage()->stat("large").error().code, Code::kNotFound);
+}
+
+TEST_F(S3FaultsTest, BelievesNoSuccessThatHoldsAnError) {
+  const auto upload = storage()->create("large");
+  ASSERT_TRUE(upload);
+  ASSERT_TRUE((*upload)->append(Bytes(16 * 1024 * 1024 + 1)));
+  proxy_.fail({.fault = ProxyFault::kAnswer,
+               .method = "POST",
+               .times = 100,
+               .answer = answer("200 OK", "InternalError")});
+  const auto finished = (*upload)->finish();
+  ASSERT_FALSE(finished);
+  EXPECT_NE(finished.error().text.find("InternalError"), std::string::npos);
+}
+
+TEST_F(S3FaultsTest, TellsAfterAFewAttempts) {
+  const auto store = storage();
+  proxy_.fail(
+      {.fault = ProxyFault::kAnswer, .times = 1000, .answer = answer("503 Slow Down", "SlowDown")});
+  const int before = proxy_.requests();
+  const auto content = store->get("data", 10);
+  ASSERT_FALSE(content);
+  EXPECT_EQ(content.error().code, Code::kIo);
+  EXPECT_NE(content.error().text.find("503 SlowDown (injected), after 4 attempts"),
+            std::string::npos)
+      << content.error().text;
+  EXPECT_EQ(proxy_.requests() - before, kQuick.attempts_max);
+}
+
+TEST_F(S3FaultsTest, AsksOnceWhatIsRefusedForGood) {
+  const auto store = storage();
+  proxy_.fail({.fault = ProxyFault::kAnswer,
+               .times = 1000,
+               .answer = answer("403 Forbidden", "AccessDenied")});
+  const int before = proxy_.requests();
+  EXPECT_FALSE(store->get("data", 10));
+  EXPECT_EQ(proxy_.requests() - before, 1);
+}
+
+TEST_F(S3FaultsTest, GivesUpOnAServerThatDrips) {
+  ASSERT_TRUE(storage()->replace("data", Bytes(1000), std::nullopt));
+  S3Times times = kQuick;
+  times.total = milliseconds(300);
+  proxy_.fail({.fault = ProxyFault::kDrip, .times = 1000, .delay = milliseconds(20)});
+  const auto content = storage(times)->get("data", 1000);
+  ASSERT_FALSE(content);
+  EXPECT_EQ(content.error().code, Code::kIo);
+}
+
+TEST_F(S3FaultsTest, WaitsNoLongerThanItsDeadlineWhenAskedTo) {
+  proxy_.fail({.fault = ProxyFault::kAnswer,
+               .times = 1000,
+               .answer = answer("503 Later", "SlowDown", "Retry-After: 3000\r\n")});
+  const auto content = storage()->get("data", 10);  // a wait would end this test's patience
+  ASSERT_FALSE(content);
+  EXPECT_EQ(content.error().code, Code::kIo);
+}
+
+TEST_F(S3FaultsTest, TellsWhenNobodyListens) {
+  int port = 0;
+  { port = FaultyProxy(RealS3::port()).port(); }
+  const auto store = make_s3_storage(RealS3::settings(prefix_, port), kQuick);
+  const auto content = store->get("data", 10);
+  ASSERT_FALSE(content);
+  EXPECT_EQ(content.error().code, Code::kIo);
+  EXPECT_NE(content.error().text.find(fmt::format("127.0.0.1:{}", port)), std::string::npos)
+      << content.error().text;
+}
+
+TEST_F(S3FaultsTest, TakesNoShorterRangeForTheWholeOne) {
+  const auto store = storage();
+  ASSERT_TRUE(store->replace("data", as_bytes("0123456789"), std::nullopt));
+  const auto blob = store->open("data");
+  ASSERT_TRUE(blob);
+  proxy_.fail({.fault = ProxyFault::kShorten, .method = "GET", .times = 1000});
+  Bytes out(5);
+  const auto read = (*blob)->read(2, out);
+  ASSERT_FALSE(read);
+  EXPECT_NE(read.error().text.find("4 bytes came"), std::string::npos) << read.error().text;
+}
+
+TEST_F(S3FaultsTest, TakesNoOtherRangeForItsOwn) {
+  const auto store = storage();
+  ASSERT_TRUE(store->replace("data", as_bytes("0123456789"), std::nullopt));
+  const auto blob = store->open("data");
+  ASSERT_TRUE(blob);
+  const std::string etag = (*blob)->version();
+  const auto read = [&](std::string_view status, std::string_view headers, std::string_view body) {
+    proxy_.fail({.fault = ProxyFault::kAnswer,
+                 .answer = fmt::format("HTTP/1.1 {}\r\n{}Content-Length: {}\r\n\r\n{}", status,
+                                       headers, body.size(), body)});
+    Bytes out(3);
+    return (*blob)->read(2, out).has_value();
+  };
+  const std::string right_etag = fmt::format("ETag: \"{}\"\r\n", etag);
+  const std::string right_range = "Content-Range: bytes 2-4/10\r\n";
+  EXPECT_TRUE(read("206 Partial Content", right_etag + right_range, "234"));
+  EXPECT_FALSE(read("206 Partial Content", right_etag + "Content-Range: bytes 3-5/10\r\n", "345"));
+  EXPECT_FALSE(read("206 Partial Content", right_etag + "Content-Range: bytes 2-4/11\r\n", "234"));
+  EXPECT_FALSE(read("206 Partial Content", right_etag, "234"));
+  EXPECT_FALSE(read("206 Partial Content", "ETag: \"other\"\r\n" + right_range, "234"));
+  EXPECT_FALSE(read("206 Partial Content", right_range, "234"));
+  EXPECT_FALSE(read("200 OK", right_etag, "012")) << "a server that ignores ranges";
+  EXPECT_FALSE(read("200 OK", right_etag, "0123456789"));
+}
+
+TEST_F(S3FaultsTest, EndsAListingThatHasNoEnd) {
+  const std::string page =
+      "<ListBucketResult><IsTruncated>true</IsTruncated>"
+      "<NextContinuationToken>again</NextContinuationToken></ListBucketResult>";
+  proxy_.fail({.fault = ProxyFault::kAnswer,
+               .times = 1'000'000,
+               .answer = fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}", page.size(),
+                                     page)});
+  const auto listing = storage()->list("");
+  ASSERT_FALSE(listing);
+  EXPECT_EQ(listing.error().code, Code::kIo);
+}
+
+TEST_F(S3FaultsTest, KeepsItsConnections) {
+  const auto store = storage();
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(store->replace(fmt::format("{}", i), {}, std::nullopt));
+  EXPECT_EQ(proxy_.connections(), 1);
+}
+
+TEST_F(S3FaultsTest, SendsNoSecret) {
+  ASSERT_TRUE(storage()->replace("data", {}, std::nullopt));
+  EXPECT_NE(proxy_.heads().find("AKTEST"), std::string::npos);
+  EXPECT_EQ(proxy_.heads().find("SKTEST"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace epochfs::engine
