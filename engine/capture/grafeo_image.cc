@@ -123,7 +123,7 @@ Result<void> GrafeoImage::read_and_check(const Sink& sink) const {
 }
 
 Result<void> GrafeoImage::read(const Sink& sink) const {
-  const auto fed = read_and_check(sink);
+  auto fed = read_and_check(sink);
   // A checkpoint explains whatever was wrong.
   TRY(confirm());
   return fed;

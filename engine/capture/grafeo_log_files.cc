@@ -128,7 +128,7 @@ Result<GrafeoLogFiles> open_grafeo_log(const std::string& directory) {
     file.size_bytes = static_cast<std::uint64_t>(status.st_size);
   }
   if (log.generation != grafeo::Generation::kV1) return log;
-  const std::string checkpoint = fmt::format("{}/{}", directory, kV1CheckpointFile);
+  std::string checkpoint = fmt::format("{}/{}", directory, kV1CheckpointFile);
   TRY_ASSIGN(const auto document, read_small_file(checkpoint));
   if (!document) return log;
   TRY_ASSIGN(log.first_needed_sequence,

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/core/handle.h"
@@ -38,8 +39,8 @@ Result<GrafeoLogFiles> open_grafeo_log(const std::string& directory);
 class GrafeoCursorFile {
  public:
   // `image_path`: whose owner gets the directory if it has to be made.
-  GrafeoCursorFile(const std::string& directory, const std::string& image_path)
-      : directory_(directory), image_path_(image_path) {}
+  GrafeoCursorFile(std::string directory, std::string image_path)
+      : directory_(std::move(directory)), image_path_(std::move(image_path)) {}
 
   [[nodiscard]] std::string path() const;
   // kIo: it could not be written. Asked before anything else is, for a cursor that stays

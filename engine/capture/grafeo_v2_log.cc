@@ -65,8 +65,9 @@ Result<GrafeoV2Log> GrafeoV2Log::open(GrafeoLogFiles log, const grafeo::Database
   // Whoever makes a segment first makes its header, in a second step.
   if (!log.files.empty() && log.files.back().size_bytes < grafeo::kV2SegmentHeaderSize)
     log.files.pop_back();
-  for (auto file = log.files.rbegin(); file != log.files.rend(); ++file) {
-    TRY_ASSIGN(Segment segment, open_segment(std::move(*file), database));
+  std::ranges::reverse(log.files);
+  for (GrafeoLogFile& file : log.files) {
+    TRY_ASSIGN(Segment segment, open_segment(std::move(file), database));
     // Older ones are left from before a gap, and nobody needs them.
     if (!opened.segments_.empty() && segment.end != opened.begin_) break;
     opened.begin_ = segment.header.first_lsn;

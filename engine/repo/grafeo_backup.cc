@@ -33,7 +33,7 @@ Result<void> check_nothing_is_pending(const std::string& path) {
 
 class GrafeoBackup {
  public:
-  explicit GrafeoBackup(const BackupOptions& options) : options_(options) {}
+  explicit GrafeoBackup(BackupOptions options) : options_(std::move(options)) {}
 
   Result<BackupReport> run() {
     const auto begin = std::chrono::steady_clock::now();

@@ -112,7 +112,7 @@ class LiveDatabase {
   happenings = {
     small: () => this.commit([this.newThing(), this.someQuery()]),
     // Records are packed to some 64 KiB: this group has several frames.
-    large: () => this.commit(Array.from({ length: 150 }, () => this.newThing('x'.repeat(1000)))),
+    large: () => this.commit(Array.from({ length: 70 }, () => this.newThing('x'.repeat(1000)))),
     rolledBack: async () => (await this.transaction([this.newThing()])).rollback(),
     nothing: () => this.commit(['MATCH (t:Thing {key: -1}) SET t.value = 1']),
     index: async () => {
@@ -120,6 +120,7 @@ class LiveDatabase {
         `CREATE INDEX by_${this.nextKey}_${this.roll(1e9)} FOR (t:Thing) ON (t.value)`
       );
       await this.remember();
+      this.oracle.silent.delete(this.epoch()); // it has taken the epoch before it
     },
     interleaved: async () => {
       const open = [];
@@ -191,7 +192,7 @@ class BusyDatabase extends WrittenDatabase {
       report = ended;
     });
     while (report === null) {
-      await this.happenings.large();
+      await (this.roll(4) === 0 ? this.happenings.large() : this.happenings.small());
       if (this.roll(3) === 0) this.database.walCheckpoint();
     }
     const { epoch } = JSON.parse((await report).stdout);
@@ -228,6 +229,7 @@ async function backUpAll(live, repository) {
 async function makeV2(directory, roll, oracle, Kind = LiveDatabase) {
   fs.mkdirSync(path.join(directory, 'live'));
   const live = new Kind(path.join(directory, 'live', 'shop.grafeo'), roll, oracle);
+  await live.remember(); // the empty database, which is an epoch too
   await live.live(5);
   await backUpAll(live, path.join(directory, 'repo'));
 }

@@ -9,6 +9,7 @@
 #include <map>
 
 #include "engine/core/handle.h"
+#include "engine/formats/grafeo/v1_scanner.h"
 #include "tests/grafeo/real_grafeo.h"
 
 namespace epochfs::test {
@@ -335,13 +336,14 @@ TEST_F(RealGrafeoV1WritingTest, RefusesADatabaseThatIsOpen) {
 
 TEST_F(RealGrafeoV1WritingTest, RefusesALogThatDoesNotContinueTheImage) {
   std::filesystem::remove_all(repository_);
-  // Without its first frames the log begins in the middle of the epochs.
+  // Without its first epoch the log begins in the middle.
   const std::string file = log_ + "/wal_00000000.log";
   const std::string whole = content_of(log_)[file];
-  const std::string missing("\x26", 1);
-  const std::size_t first_epoch = whole.find(missing);
-  ASSERT_NE(first_epoch, std::string::npos);
-  std::ofstream(file, std::ios::binary) << whole.substr(first_epoch + 6);
+  engine::grafeo::V1Scanner scanner;
+  std::vector<engine::grafeo::V1EpochAdvance> epochs;
+  scanner.push(engine::as_bytes(whole), epochs);
+  ASSERT_GT(epochs.size(), 1U);
+  std::ofstream(file, std::ios::binary) << whole.substr(epochs.front().end);
   const ProcessResult result = epochfs(words_);
   EXPECT_EQ(result.exit_code, 13) << result.out << result.err;
   EXPECT_NE(result.err.find("goes on with epoch"), std::string::npos) << result.err;
