@@ -14,10 +14,13 @@ packages=(
   g++ cmake ninja-build pkg-config ccache
   libfuse3-dev liblmdb-dev libzstd-dev libsqlite3-dev libssl-dev zlib1g-dev libxxhash-dev
   libexpected-dev libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev
+  libcurl4-openssl-dev libpugixml-dev
   # run: fusermount3
   fuse3
   # test, and the demonstration
   libgtest-dev sqlite3 zstd python3 attr strace
+  # an S3 server for the tests
+  radosgw ceph-mon ceph-osd
 )
 check_packages=(clang-format clang-tidy)
 bench_packages=(restic borgbackup)
