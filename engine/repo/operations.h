@@ -65,7 +65,7 @@ struct RestoreReport {
 };
 // Temporary file beside the output, state hash checked while writing, fsync, rename, fsync of the
 // directory; then `-wal`,
-// `-shm` and `-journal` of a replaced output are gone. Mode 0644 & ~umask, mtime = commit time.
+// `-shm` and `-journal` of a replaced output are gone. Mode 0600, mtime = commit time.
 Result<RestoreReport> restore(Database& database, Epoch epoch, const RestoreOptions& options);
 Result<RestoreReport> restore_to_descriptor(Database& database, Epoch epoch, int descriptor,
                                             const Progress& progress);

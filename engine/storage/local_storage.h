@@ -19,9 +19,10 @@
 
 namespace epochfs::engine {
 
-// `root` need not exist yet (every read is then kNotFound); the first write creates it (mode 0777 &
-// ~umask), parents included, and fsyncs the directories it created into. A relative `root` is taken
-// from the working directory of now, and stays there when the process moves on.
+// `root` need not exist yet (every read is then kNotFound); the first write creates it, parents
+// included, and fsyncs the directories it created into. What is made is for the owner alone: files
+// 0600, directories 0700. A relative `root` is taken from the working directory of now, and stays
+// there when the process moves on.
 std::shared_ptr<Storage> open_local_storage(const std::string& root);
 
 }  // namespace epochfs::engine

@@ -12,6 +12,9 @@
 namespace epochfs::engine {
 namespace {
 
+// Nothing tells who could read the file that this is a copy of.
+constexpr mode_t kPrivate = 0600;
+
 Failure failed(std::string_view what, const std::string& path) {
   return Error::from_errno(errno, fmt::format("{} {}", what, path));
 }
@@ -41,12 +44,12 @@ Result<OutputFile> OutputFile::create(const std::string& path, bool replace) {
     if (!S_ISREG(status.st_mode))
       return Error::invalid(fmt::format("{} is not a regular file", path));
   }
-  UniqueFd fd(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0644));
+  UniqueFd fd(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, kPrivate));
   if (fd) return OutputFile(std::move(fd), directory, path, "", replace);
   if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)
     return failed("write to", directory);
   const std::string temporary = hidden_name(directory, name);
-  fd = UniqueFd(::open(temporary.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0644));
+  fd = UniqueFd(::open(temporary.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, kPrivate));
   if (!fd) return failed("create", temporary);
   return OutputFile(std::move(fd), directory, path, temporary, replace);
 }

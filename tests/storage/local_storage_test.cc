@@ -142,6 +142,29 @@ TEST_P(LocalStorageLinks, AreNotWrittenThrough) {
   expect_code(Code::kCorrupt, storage_->lock_writer(GetParam().link, false));
 }
 
+TEST_F(LocalStorageTest, MakesEverythingForTheOwnerAlone) {
+  const std::string root = directory_ / "new/repository";
+  const auto storage = open_local_storage(root);
+  const mode_t mask = ::umask(0);
+  const auto lock = storage->lock_writer("app", false);
+  const auto upload = storage->create("app/data");
+  const bool written = upload && (*upload)->append(as_bytes("x")) && (*upload)->finish();
+  const auto made = storage->replace("document", as_bytes("1"), std::nullopt);
+  const auto first = storage->stat("document");
+  const auto replaced =
+      storage->replace("document", as_bytes("2"), first ? first->version : std::string());
+  ::umask(mask);
+  ASSERT_TRUE(lock && written && made && replaced);
+  std::size_t seen = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(directory_ / "new")) {
+    const fs::perms wanted = entry.is_directory() ? fs::perms::owner_all
+                                                  : fs::perms::owner_read | fs::perms::owner_write;
+    EXPECT_EQ(entry.status().permissions(), wanted) << entry.path();
+    ++seen;
+  }
+  EXPECT_GE(seen, 4U);
+}
+
 TEST_F(LocalStorageTest, RemovesALinkAndNotItsTarget) {
   fs::create_symlink(outside_, in_root("link"));
   ASSERT_TRUE(storage_->remove("link"));
@@ -320,20 +343,6 @@ TEST_F(LocalStorageTest, CreatesTheRootAndItsParents) {
   ASSERT_TRUE(storage->replace("d/e/data", as_bytes("x"), std::nullopt));
   EXPECT_EQ(read_file(root + "/d/e/data"), "x");
   EXPECT_EQ(storage->location(), root);
-}
-
-TEST_F(LocalStorageTest, HonoursTheUmask) {
-  const mode_t before = ::umask(027);
-  const auto storage = open_local_storage(directory_ / "new");
-  EXPECT_TRUE(storage->replace("replaced", {}, std::nullopt));
-  EXPECT_TRUE((*storage->create("created"))->finish());
-  ::umask(before);
-  const auto mode = [&](const char* name) {
-    return fs::status(directory_ / name).permissions() & fs::perms::all;
-  };
-  EXPECT_EQ(mode("new"), fs::perms(0750));
-  EXPECT_EQ(mode("new/replaced"), fs::perms(0640));
-  EXPECT_EQ(mode("new/created"), fs::perms(0640));
 }
 
 TEST_F(LocalStorageTest, KeepsItsPlaceWhenTheProcessMovesOn) {

@@ -71,6 +71,13 @@ TEST_F(RestoreTest, FillsADirectoryUnderTheDatabasesOwnName) {
   EXPECT_TRUE(content_of(path("there/app.db")) == image(2));
 }
 
+TEST_F(RestoreTest, GivesTheFileToItsOwnerAlone) {
+  const ProcessResult result =
+      shell("umask 0; \"$epochfs\" restore \"" + repository_ + "\" out.db && stat -c %a out.db");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(lines_of(result.out).back(), "600");
+}
+
 TEST_F(RestoreTest, AnswersInJson) {
   const Json json = json_of({"restore", at("5"), path("out"), "--json"});
   EXPECT_EQ(json.at("command"), "restore");
