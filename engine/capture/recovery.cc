@@ -22,9 +22,17 @@ Result<SideFiles> side_files_of(const std::string& path) {
   return files;
 }
 
+// Of a side file that was there a moment ago: with it the state has changed.
+template <class T>
+Result<T> if_still_there(Result<T> result, const std::string& path) {
+  if (result || result.error().code != Code::kNotFound) return result;
+  return Error::busy(fmt::format("{}: went away while it was looked at; try again", path));
+}
+
 Result<bool> is_hot(const std::string& journal_path, const std::optional<FileStamp>& stamp) {
   if (!stamp || stamp->size_bytes == 0) return false;
-  TRY_ASSIGN(const auto journal, DescriptorSource::open(journal_path));
+  TRY_ASSIGN(const auto journal,
+             if_still_there(DescriptorSource::open(journal_path), journal_path));
   std::array<std::byte, sqlite::kJournalHeaderSize> raw;
   TRY(journal->read_at(0, raw));
   return sqlite::parse_journal_header(raw).has_value();
@@ -33,7 +41,7 @@ Result<bool> is_hot(const std::string& journal_path, const std::optional<FileSta
 Result<void> copy_side_file(const std::optional<FileStamp>& stamp, const std::string& from,
                             const std::string& to) {
   if (!stamp || stamp->size_bytes == 0) return {};
-  TRY_ASSIGN(const auto source, DescriptorSource::open(from));
+  TRY_ASSIGN(const auto source, if_still_there(DescriptorSource::open(from), from));
   return copy_bytes(*source, stamp->size_bytes, to);
 }
 
@@ -89,7 +97,7 @@ Result<StillDatabase> open_without_writing(const std::string& path,
   TRY_ASSIGN(const SideFiles files, side_files_of(path));
   for (const auto& side : {path + "-journal", path + "-wal"}) {
     TRY_ASSIGN(const auto there, stamp_if_there(side));
-    if (there) TRY(wait_until_settled(side));
+    if (there) TRY(if_still_there(wait_until_settled(side), side));
   }
   TRY_ASSIGN(const bool hot, is_hot(path + "-journal", files.journal));
   const bool has_log = files.log && files.log->size_bytes != 0;

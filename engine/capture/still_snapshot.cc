@@ -86,7 +86,7 @@ class StillSnapshot final : public Snapshot {
 
   native::Cursor cursor() const override {
     native::Cursor cursor;
-    cursor.source_path = options_.path;
+    cursor.source_path = database_.path;
     cursor.looked = looked_;
     cursor.device = database_.stamp.device;
     cursor.inode = database_.stamp.inode;

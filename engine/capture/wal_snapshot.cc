@@ -88,7 +88,7 @@ class WalSnapshot final : public Snapshot {
 
   native::Cursor cursor() const override {
     native::Cursor cursor;
-    cursor.source_path = options_.path;
+    cursor.source_path = path_;
     cursor.looked = looked_;
     cursor.device = stamp_.device;
     cursor.inode = stamp_.inode;

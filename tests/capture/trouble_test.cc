@@ -7,6 +7,7 @@
 
 #include "tests/capture/other_process.h"
 #include "tests/capture/replay.h"
+#include "tests/support/before_sqlite_opens.h"
 #include "tests/support/live_database.h"
 #include "tests/support/temporary_directory.h"
 
@@ -118,6 +119,23 @@ TEST_F(Trouble, RollsAHotJournalBackInACopyOnly) {
   EXPECT_EQ(LiveDatabase(path_).image(), image_);  // rolled back in place now
   ASSERT_WORKS(replay_.back_up());
   EXPECT_EQ(replay_.last_epochs, 0U);
+}
+
+TEST_F(Trouble, NoticesThatAHotJournalWentAwayBeforeItWasCopied) {
+  make("DELETE");
+  OtherProcess app([&](const OtherProcess::Ready& ready) -> bool {
+    LiveDatabase database(path_);
+    database.run("PRAGMA cache_size = 5; BEGIN; UPDATE t SET body = randomblob(901)");
+    ready();
+    wait_to_be_killed();
+  });
+  ASSERT_TRUE(app.ready());
+  app.kill_now();
+  replay_.options().engine = engine::native::Engine::kSqlite;
+  // The first time it is opened to be read as it is, the second time to be copied.
+  const BeforeSqliteOpens restart(2, [&] { std::filesystem::remove(path_ + "-journal"); });
+  EXPECT_FAILS(replay_.back_up(), Code::kBusy);
+  EXPECT_TRUE(restart.has_run());
 }
 
 TEST_F(Trouble, DoesNotCallTheJournalOfALiveWriterHot) {
