@@ -265,18 +265,21 @@ class DatabaseVerifier {
                source_->context(row_.number, Epoch(entry.start_epoch.get() - 1)));
     EpochStates states(page_size, before.facts.size_bytes, before.facts.state, sizes,
                        [&](PageRange pages) { return source_->page_hashes(before, pages); });
-    TRY(reader.visit_records(
-        [&](std::uint64_t offset, const native::RecordRow& row) -> Result<void> {
-          Bytes stored(row.stored_bytes);
-          TRY(reader.blob().read(offset, stored));
-          TRY_ASSIGN(const auto parsed, native::parse_record_header(stored));
-          for (std::size_t i = 0; i < row.epochs.size(); ++i) {
-            const std::uint64_t ordinal = row.epochs[i].get() - entry.start_epoch.get();
-            TRY(states.version(row.page, static_cast<std::uint32_t>(ordinal),
-                               parsed.header.hashes.at(i)));
-          }
-          return {};
-        }));
+    TRY(reader.visit_records([&](std::uint64_t offset,
+                                 const native::RecordRow& row) -> Result<void> {
+      Bytes stored(row.stored_bytes);
+      TRY(reader.blob().read(offset, stored));
+      TRY_ASSIGN(const auto parsed, native::parse_record_header(stored));
+      // Not compared before where the record's base cannot be read.
+      if (parsed.header.epochs != row.epochs)
+        return Error::corrupt(fmt::format(
+            "page {}, at byte {}: holds other epochs than the table says", row.page.get(), offset));
+      for (std::size_t i = 0; i < row.epochs.size(); ++i) {
+        const std::uint64_t ordinal = row.epochs[i].get() - entry.start_epoch.get();
+        TRY(states.version(row.page, static_cast<std::uint32_t>(ordinal), parsed.header.hashes[i]));
+      }
+      return {};
+    }));
     return states.finish();
   }
 

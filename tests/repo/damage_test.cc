@@ -1,9 +1,13 @@
 // Damage to any file of a repository: verify says so, and no reader ever gets a wrong byte.
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
 
-#include "engine/storage/storage.h"
+#include "engine/formats/native/manifest.h"
+#include "engine/formats/native/seal.h"
+#include "engine/segment/segment_reader.h"
+#include "engine/storage/local_storage.h"
 #include "tests/repo/repository_fixture.h"
 #include "tests/support/sqlite_history.h"
 
@@ -132,6 +136,53 @@ TEST_F(DamageTest, CostsOnlyWhatDependsOnIt) {
     ASSERT_TRUE(bytes) << number << ": " << bytes.error().text;
     EXPECT_TRUE(*bytes == image) << number;
   }
+}
+
+// Sums that agree prove nothing: whoever writes a repository computes them.
+TEST_F(DamageTest, IsFoundInARecordThatHoldsFewerVersionsThanTheTableSays) {
+  const std::string full = location() + "/app/full-1.db.zst";
+  const std::string manifest_file = location() + "/app/manifest.json";
+  auto manifest = native::parse_manifest(as_bytes(read_file(manifest_file)));
+  ASSERT_TRUE(manifest) << manifest.error().text;
+  native::SegmentEntry& entry = manifest->segments.at(1);
+  const std::string incremental = location() + "/app/" + entry.filename;
+  const auto storage = open_local_storage(location());
+
+  std::string bad = read_file(incremental);
+  const auto reader = SegmentReader::open(*storage->open("app/" + entry.filename), nullptr);
+  ASSERT_TRUE(reader) << reader.error().text;
+  bool shortened = false;
+  const auto shorten = [&](std::uint64_t offset, const native::RecordRow& row) -> Result<void> {
+    if (shortened || row.epochs.size() < 2) return {};
+    TRY_ASSIGN(auto parsed, native::parse_record_header(as_bytes(bad).subspan(offset)));
+    parsed.header.epochs.pop_back();
+    parsed.header.hashes.pop_back();
+    const Bytes header = native::encode_record_header(parsed.header);
+    bad.replace(offset, header.size(), as_text(header));
+    shortened = true;
+    return {};
+  };
+  ASSERT_TRUE(reader->visit_records(shorten));
+  ASSERT_TRUE(shortened);
+  write_file(incremental, bad);
+  entry.sha256 = Sha256::of(as_bytes(bad));
+  Crc32 checksum;
+  checksum.update(as_bytes(bad));
+  entry.checksum = checksum.value();
+  write_file(manifest_file, native::sealed(native::encode_manifest(*manifest)));
+
+  // The base cannot be read, so that nobody decodes the record.
+  std::string base = read_file(full);
+  const auto base_reader = SegmentReader::open(*storage->open("app/full-1.db.zst"), nullptr);
+  ASSERT_TRUE(base_reader) << base_reader.error().text;
+  for (std::size_t at = 32; at < base_reader->footer().tables_offset; at += 64)
+    base[at] = static_cast<char>(base[at] ^ 0x40);
+  write_file(full, base);
+
+  const auto report = verify(location(), "", false, {});
+  ASSERT_TRUE(report) << report.error().text;
+  EXPECT_TRUE(std::ranges::any_of(
+      report->damage, [&](const Damage& damage) { return damage.object == entry.filename; }));
 }
 
 }  // namespace
