@@ -1,8 +1,10 @@
 #include "engine/repo/opened_index.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 
@@ -19,6 +21,16 @@ std::string index_directory(const std::string& cache, const std::string& locatio
 }
 
 }  // namespace
+
+Result<void> claim_directory(const std::string& path) {
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
+    return Error::from_errno(errno, "create " + path);
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0) return Error::from_errno(errno, "look at " + path);
+  if (S_ISDIR(status.st_mode) && status.st_uid == ::geteuid() && (status.st_mode & 077U) == 0)
+    return {};
+  return Error::io(path + " is not a directory of this user alone: name another with --cache-dir");
+}
 
 std::string canonical_location(const std::string& location) {
   std::error_code error;
@@ -40,6 +52,7 @@ std::string default_cache_directory() {
 Result<OpenedIndex> open_index(const RepositoryOptions& options, const std::string& id,
                                PageIndex::Kind kind) {
   const auto open_below = [&](const std::string& cache) -> Result<OpenedIndex> {
+    if (cache == temporary_cache_directory()) TRY(claim_directory(cache));
     std::string directory = index_directory(cache, options.location, id);
     TRY_ASSIGN(auto index, PageIndex::open(directory, kind));
     return OpenedIndex{std::move(index), std::move(directory)};

@@ -18,6 +18,10 @@ struct OpenedIndex {
 Result<OpenedIndex> open_index(const RepositoryOptions& options, const std::string& id,
                                PageIndex::Kind kind);
 
+// A directory in a place like /tmp, where anybody may make one of that name first: there
+// afterwards, no link, ours, closed to everybody else; otherwise kIo.
+Result<void> claim_directory(const std::string& path);
+
 // The place of a repository, free of links and detours.
 std::string canonical_location(const std::string& location);
 
