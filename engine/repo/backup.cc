@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "engine/capture/snapshot.h"
+#include "engine/capture/source_path.h"
 #include "engine/core/text.h"
 #include "engine/core/time.h"
 #include "engine/formats/native/seal.h"
@@ -48,6 +49,20 @@ Result<std::string> database_name(const BackupOptions& options) {
   return name;
 }
 
+// A name that comes back out of a manifest as another, or not at all, must be refused before
+// anything is stored under it.
+Result<void> check_file_name(const std::string& name) {
+  native::Manifest manifest;
+  manifest.database = manifest.file_name = name;
+  manifest.revision = 1;
+  const auto read = native::parse_manifest(as_bytes(native::encode_manifest(manifest)));
+  if (read && read->file_name == name) return {};
+  return Error::invalid(
+      fmt::format("'{}': no repository can hold a file of this name (UTF-8 without control "
+                  "characters and backslashes): rename it, or name a link to it",
+                  printable(name)));
+}
+
 // What is known of the newest epoch, so that the next can be told from it.
 struct Tip {
   std::shared_ptr<NativeSource> source;
@@ -63,6 +78,7 @@ class Backup {
   Result<BackupReport> run() {
     const auto begin = std::chrono::steady_clock::now();
     TRY_ASSIGN(report_.database, database_name(options_));
+    TRY(check_file_name(last_component(options_.database_path)));
     TRY(open_repository());
     for (int attempt = 1;; ++attempt) {
       changed_while_read_ = false;
@@ -89,15 +105,38 @@ class Backup {
     return snapshot;
   }
 
+  // The database as it is now. When its side files come and go meanwhile, another look helps; who
+  // locks it was waited for already.
+  Result<std::unique_ptr<Snapshot>> look() const {
+    const SnapshotOptions options = snapshot_options();
+    const auto waited =
+        std::chrono::steady_clock::now() + std::chrono::milliseconds(options.busy_timeout_ms);
+    for (int attempt = 1;; ++attempt) {
+      auto snapshot = open_snapshot(options);
+      const bool changed = !snapshot && snapshot.error().code == Code::kBusy &&
+                           std::chrono::steady_clock::now() < waited;
+      if (!changed || attempt == kAttempts) return snapshot;
+    }
+  }
+
+  Result<void> make_repository(const Storage& storage) const {
+    auto made = init_repository(options_.location);
+    // Two first backups at once: whoever came first made it.
+    if (!made && made.error().code == Code::kExists &&
+        storage.stat(std::string(native::kRepositoryFile)))
+      return {};
+    return made;
+  }
+
   Result<void> open_repository() {
     const auto storage = open_local_storage(options_.location);
     const auto present = storage->stat(std::string(native::kRepositoryFile));
     if (!present && present.error().code != Code::kNotFound) return tl::unexpected(present.error());
     const bool first_use = !present || !storage->stat(manifest_path(report_.database));
     // A database that cannot be read must leave no trace in the repository.
-    if (first_use) TRY(open_snapshot(snapshot_options()));
+    if (first_use) TRY(look());
     if (!present && options_.dry_run) return {};
-    if (!present) TRY(init_repository(options_.location));
+    if (!present) TRY(make_repository(*storage));
     TRY_ASSIGN(repository_, NativeRepository::open(RepositoryOptions{
                                 options_.location, options_.cache_directory, kCacheBytes}));
     if (first_use && options_.dry_run) return {};
@@ -113,7 +152,7 @@ class Backup {
   }
 
   Result<void> attempt_once() {
-    TRY_ASSIGN(snapshot_, open_snapshot(snapshot_options()));
+    TRY_ASSIGN(snapshot_, look());
     const SnapshotInfo& info = snapshot_->info();
     report_.engine = info.engine;
     if (options_.dry_run && !writer_) {
@@ -124,7 +163,10 @@ class Backup {
       report_.pages_stored = info.page_size.pages_in(info.size_bytes);
       return {};
     }
-    if (writer_->is_new()) writer_->describe(info.engine, info.file_name);
+    if (writer_->is_new())
+      writer_->describe(info.engine, info.file_name);
+    else
+      TRY(check_same_database(info));
     TRY_ASSIGN(tip_, load_tip());
     if (tip_)
       TRY(take_changes());
@@ -135,6 +177,26 @@ class Backup {
     report_.bytes_read = snapshot_->bytes_read();
     if (!options_.dry_run) TRY(finish());
     return {};
+  }
+
+  // `a/app.db` and `b/app.sqlite` get the same name unless told otherwise.
+  Result<void> check_same_database(const SnapshotInfo& info) const {
+    const std::string& known = writer_->manifest().file_name;
+    if (info.file_name == known) return {};
+    return Error::invalid(
+        fmt::format("{} holds the history of {}, not of {}: choose another with --name",
+                    report_.database, printable(known), printable(info.file_name)));
+  }
+
+  // Why pages were compared, or a full was taken: often because this is another database than the
+  // last time. A path that no JSON can hold is never found again in the cursor.
+  std::string explained(const std::string& reason) const {
+    const std::string path = snapshot_->cursor().source_path;
+    if (reason.empty() || !last_time_ || !last_time_->source_path.starts_with('/') ||
+        last_time_->source_path == path || printable(path) != path)
+      return reason;
+    return fmt::format("the database was backed up from {} before: {}", last_time_->source_path,
+                       reason);
   }
 
   // nullopt when nothing can be built upon: no epoch yet, or a chain that is broken before its end.
@@ -158,8 +220,8 @@ class Backup {
   Result<void> take_changes() {
     bool repository_damaged = false;
     const Tip tip = *tip_;
-    KnownState known{tip.at.facts, tip.at.base_row.page_size,
-                     load_cursor(*repository_->parts().storage, report_.database),
+    last_time_ = load_cursor(*repository_->parts().storage, report_.database);
+    KnownState known{tip.at.facts, tip.at.base_row.page_size, last_time_,
                      [&repository_damaged, tip](PageRange pages) {
                        auto hashes = tip.source->page_hashes(tip.at, pages);
                        repository_damaged |= !hashes;
@@ -173,14 +235,14 @@ class Backup {
 
   // What the repository holds cannot be built upon, the database itself can.
   Result<void> take_full_instead(const Error& damage) {
-    TRY_ASSIGN(snapshot_, open_snapshot(snapshot_options()));
+    TRY_ASSIGN(snapshot_, look());
     return take_full("the newest epoch in the repository is damaged: " + damage.text);
   }
 
   Result<void> take_batches(const KnownState& known, bool& repository_damaged) {
     TRY_ASSIGN(const auto changes, snapshot_->changes_since(known));
-    if (changes->needs_full()) return take_full(*changes->needs_full());
-    report_.reason = changes->page_diff_reason();
+    if (changes->needs_full()) return take_full(explained(*changes->needs_full()));
+    report_.reason = explained(changes->page_diff_reason());
     while (true) {
       TRY_ASSIGN(const auto batch, changes->next());
       if (!batch) return {};
@@ -360,6 +422,7 @@ class Backup {
   std::optional<NativeWriter> writer_;
   std::unique_ptr<Snapshot> snapshot_;
   std::optional<Tip> tip_;
+  std::optional<native::Cursor> last_time_;  // how the backup before found the database
   bool changed_while_read_ = false;
   bool look_again_ = true;  // at damage that an earlier command found: it may be mended
 };
