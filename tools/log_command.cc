@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <functional>
 #include <limits>
 #include <memory>
@@ -58,6 +59,15 @@ Outcome<ExitCode> run_log(const LogWords& words, const Context& context) {
   return ExitCode::kDone;
 }
 
+// What is wrong with it; nothing: empty. The conversion alone takes -1 for a huge number.
+std::string not_a_count(const std::string& text) {
+  std::uint64_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error == std::errc() && end == text.data() + text.size()) return {};
+  return fmt::format("{} is not a number from 0 to {}", text,
+                     std::numeric_limits<std::uint64_t>::max());
+}
+
 }  // namespace
 
 Action declare_log(CLI::App& app) {
@@ -67,7 +77,9 @@ Action declare_log(CLI::App& app) {
       "pages changed, how it was captured (commit: one transaction; page-diff: found by comparing\n"
       "pages, may hold several), and the beginning of its state hash.");
   app.add_option("REPO", words->place, "REPO[#DATABASE]")->required();
-  app.add_option("-n,--limit", words->limit, "only the newest N")->type_name("N");
+  app.add_option("-n,--limit", words->limit, "only the newest N")
+      ->type_name("N")
+      ->check(not_a_count);
   app.add_option("--since", words->since, "only epochs committed at that moment or after it")
       ->type_name("MOMENT");
   app.add_flag("--reverse", words->reverse, "oldest first");
