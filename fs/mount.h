@@ -30,6 +30,11 @@ struct MountOptions {
 // one.
 engine::Result<void> apply_mount_option_list(std::string_view comma_list, MountOptions& options);
 
+// What to open for it. Places are absolute, because the process that serves leaves its working
+// directory; no cache directory stays none, so that the repository finds one that can be used.
+engine::RepositoryOptions repository_options(const MountOptions& options,
+                                             const std::string& location);
+
 // Foreground: serves until unmounted or SIGINT/SIGTERM/SIGHUP. Background: returns when the tree
 // answers, in the process that called; another process serves on until it is unmounted or gets
 // SIGINT or SIGTERM. A failure to mount is the result of this call in both. On the signal the mount

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "fs/mount.h"
 
 namespace epochfs::fs {
@@ -20,6 +22,14 @@ TEST(MountOptionsTest, ReadWhatIsOurs) {
   EXPECT_EQ(options.cache_directory, "/var/cache/e");
   EXPECT_TRUE(options.allow_other);
   EXPECT_EQ(options.log_file, "/tmp/l=1");
+}
+
+TEST(MountOptionsTest, ChooseNoCacheDirectoryForARepository) {
+  EXPECT_EQ(repository_options(parsed(""), "/r").cache_directory, "");
+  EXPECT_EQ(repository_options(parsed("cache_dir=/var/c"), "/r").cache_directory, "/var/c");
+  const std::string here = std::filesystem::current_path();
+  EXPECT_EQ(repository_options(parsed("cache_dir=c"), "r").cache_directory, here + "/c");
+  EXPECT_EQ(repository_options(parsed("cache_dir=c"), "r").location, here + "/r");
 }
 
 TEST(MountOptionsTest, LeaveEverythingAsItWasWhenEmpty) {
