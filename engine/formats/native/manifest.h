@@ -4,8 +4,8 @@
 // Trust     none: sizes, counts and names are checked; unknown fields are ignored, a newer version
 //           is kUnsupported
 // Text      JSON holds UTF-8 only. Bytes of a name that are not are written as U+FFFD, so whoever
-//           picks the name of an object must pick UTF-8; a `source_path` that is not never matches
-//           again, and costs a comparison of pages
+//           picks the name of an object must pick UTF-8; a `source_path` that is not never equals
+//           the path it came from
 #pragma once
 
 #include <cstdint>
@@ -72,7 +72,7 @@ Result<Manifest> parse_manifest(ByteView json);
 // it does not fit the newest epoch, the next backup compares pages.
 struct Cursor {
   Epoch epoch;  // the newest epoch when it was written
-  std::string source_path;
+  std::string source_path;  // absolute, without links
   UtcTime looked;  // the source was covered until then
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
