@@ -36,26 +36,40 @@ Outcome<SelectorPair> split_selectors(std::string_view selectors) {
   return SelectorPair{selectors.substr(0, dots), selectors.substr(dots + 2)};
 }
 
+void set_pages(engine::JsonObject& json, const DiffReport& report, bool with_ranges) {
+  json.set("same", report.from.state == report.to.state)
+      .set("pages_changed", report.pages_changed)
+      .set("pages_added", report.pages_added)
+      .set("pages_removed", report.pages_removed)
+      .set("bytes_changed", report.bytes_changed);
+  if (!with_ranges) return;
+  engine::JsonArray ranges;
+  for (const engine::PageRange& range : report.ranges) {
+    engine::JsonObject item;
+    item.set("first", range.first.get()).set("last", range.last.get());
+    ranges.add(std::move(item));
+  }
+  json.set("ranges", std::move(ranges));
+}
+
+void set_log(engine::JsonObject& json, const DiffReport::Log& log) {
+  json.set("epochs", log.epochs)
+      .set("transactions", log.transactions)
+      .set("records", log.records)
+      .set("bytes", log.bytes)
+      .set("complete", log.complete);
+}
+
 std::string as_json(const DiffReport& report, const std::string& database, bool with_ranges) {
   engine::JsonObject json;
   json.set("command", "diff")
       .set("database", database)
       .set("from", epoch_json(report.from))
-      .set("to", epoch_json(report.to))
-      .set("same", report.from.state == report.to.state)
-      .set("pages_changed", report.pages_changed)
-      .set("pages_added", report.pages_added)
-      .set("pages_removed", report.pages_removed)
-      .set("bytes_changed", report.bytes_changed);
-  if (with_ranges) {
-    engine::JsonArray ranges;
-    for (const engine::PageRange& range : report.ranges) {
-      engine::JsonObject item;
-      item.set("first", range.first.get()).set("last", range.last.get());
-      ranges.add(std::move(item));
-    }
-    json.set("ranges", std::move(ranges));
-  }
+      .set("to", epoch_json(report.to));
+  if (report.log)
+    set_log(json, *report.log);
+  else
+    set_pages(json, report, with_ranges);
   return json.pretty();
 }
 
@@ -65,9 +79,20 @@ std::string side_line(std::string_view label, const EpochFacts& facts) {
                      engine::human_bytes(facts.size_bytes));
 }
 
+std::string log_line(const DiffReport::Log& log) {
+  const auto counted = [](std::uint64_t count, std::string_view what) {
+    return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+  };
+  return fmt::format("log {} in {}, {}; {}{}", counted(log.records, "record"),
+                     counted(log.transactions, "transaction"), counted(log.epochs, "epoch"),
+                     engine::human_bytes(log.bytes),
+                     log.complete ? "" : ", and what is in no backup of its own");
+}
+
 engine::Result<void> print(const DiffReport& report, bool with_ranges, const Context& context) {
   TRY(context.answer(side_line("from", report.from)));
   TRY(context.answer(side_line("to", report.to)));
+  if (report.log) return context.answer(log_line(*report.log));
   TRY(context.answer(fmt::format("pages {} changed, {} added, {} removed; {}", report.pages_changed,
                                  report.pages_added, report.pages_removed,
                                  engine::human_bytes(report.bytes_changed))));
@@ -97,7 +122,10 @@ Outcome<ExitCode> run_diff(const DiffWords& words, const Context& context) {
 
 Action declare_diff(CLI::App& app) {
   const auto words = std::make_shared<DiffWords>();
-  app.description("Tells how many pages and bytes differ between two epochs, and which pages.");
+  app.description(
+      "Tells how many pages and bytes differ between two epochs, and which pages; of a database "
+      "of\n"
+      "Grafeo's, the records and bytes of its log between them.");
   app.add_option("SOURCE", words->source,
                  "REPO[#DATABASE]@A..B, two selectors; without B the latest epoch")
       ->required();

@@ -49,10 +49,13 @@ engine::JsonObject as_json(const DatabaseSummary& summary) {
     json.set_null("covered_until");
   engine::JsonArray problems;
   for (const std::string& problem : summary.problems) problems.add(problem);
+  engine::JsonArray notes;
+  for (const std::string& note : summary.notes) notes.add(note);
   json.set("fulls", summary.fulls)
       .set("incrementals", summary.incrementals)
       .set("stored_bytes", summary.stored_bytes)
-      .set("problems", std::move(problems));
+      .set("problems", std::move(problems))
+      .set("notes", std::move(notes));
   return json;
 }
 
@@ -61,10 +64,12 @@ std::string as_json(const engine::Repository& repository,
   engine::JsonArray databases;
   for (const DatabaseSummary& summary : summaries) databases.add(as_json(summary));
   engine::JsonObject json;
-  json.set("command", "info")
-      .set("repository", repository.location())
-      .set("id", repository.id())
-      .set("databases", std::move(databases));
+  json.set("command", "info").set("repository", repository.location());
+  if (repository.id().empty())
+    json.set_null("id");
+  else
+    json.set("id", repository.id());
+  json.set("databases", std::move(databases));
   return json.pretty();
 }
 
@@ -94,13 +99,15 @@ engine::Result<void> print(const DatabaseSummary& summary, const Context& contex
                                  summary.incrementals)));
   for (const std::string& problem : summary.problems)
     TRY(context.answer(fmt::format("  problem   {}", printable(problem))));
+  for (const std::string& note : summary.notes)
+    if (!context.quiet) TRY(context.answer(fmt::format("  note      {}", printable(note))));
   return {};
 }
 
 engine::Result<void> print(const engine::Repository& repository,
                            const std::vector<DatabaseSummary>& summaries, const Context& context) {
-  TRY(context.answer(
-      fmt::format("repository {}, id {}", printable(repository.location()), repository.id())));
+  const std::string id = repository.id().empty() ? "" : fmt::format(", id {}", repository.id());
+  TRY(context.answer(fmt::format("repository {}{}", printable(repository.location()), id)));
   for (const DatabaseSummary& summary : summaries) TRY(print(summary, context));
   if (summaries.empty()) TRY(context.answer("no databases yet"));
   return {};

@@ -49,16 +49,20 @@ std::string as_json(const RestoreReport& report, const engine::native::EpochFact
       .set("epoch", report.epoch.get())
       .set("committed", engine::format_utc(facts.committed))
       .set("output", output)
-      .set("size_bytes", report.size_bytes)
-      .set("state_hash", report.state.hex())
-      .set("seconds", report.seconds);
+      .set("size_bytes", report.size_bytes);
+  if (!report.log_directory.empty()) json.set("log_directory", report.log_directory);
+  if (report.state) json.set("state_hash", report.state->hex());
+  json.set("seconds", report.seconds);
   return json.pretty();
 }
 
 std::string as_line(const RestoreReport& report, const engine::native::EpochFacts& facts,
                     const std::string& output) {
-  return fmt::format("restored epoch {} of {} to {}: {}, {:.2f} s", report.epoch.get(),
-                     engine::format_utc_millis(facts.committed), engine::printable(output),
+  const std::string log = report.log_directory.empty()
+                              ? ""
+                              : fmt::format(" and {}", engine::printable(report.log_directory));
+  return fmt::format("restored epoch {} of {} to {}{}: {}, {:.2f} s", report.epoch.get(),
+                     engine::format_utc_millis(facts.committed), engine::printable(output), log,
                      engine::human_bytes(report.size_bytes), report.seconds);
 }
 
@@ -95,7 +99,8 @@ Action declare_restore(CLI::App& app) {
   const auto words = std::make_shared<RestoreWords>();
   app.description(
       "Writes the database of one epoch to a file, checked against the epoch's state hash on the\n"
-      "way. The file appears under its name when it is complete, never before.");
+      "way. The file appears under its name when it is complete, never before. A database of\n"
+      "Grafeo's may need its log too, which comes as a directory OUT.wal beside it.");
   app.add_option("SOURCE", words->source,
                  "REPO[#DATABASE][@SELECTOR]; without a selector the latest epoch")
       ->required();

@@ -22,8 +22,9 @@ Outcome<std::shared_ptr<engine::Repository>> open_repository(const Context& cont
   options.location = source.location;
   options.cache_directory = context.cache_directory;
   TRY_ASSIGN(auto repository, engine::Repository::open(options));
+  const std::string& id = repository->id();
   context.detail(fmt::format("repository {}, id {}, cache {}", repository->location(),
-                             repository->id(), repository->cache_directory()));
+                             id.empty() ? "none" : id, repository->cache_directory()));
   return repository;
 }
 

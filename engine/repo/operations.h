@@ -59,14 +59,18 @@ struct RestoreOptions {
 };
 struct RestoreReport {
   Epoch epoch;
-  std::uint64_t size_bytes = 0;
-  StateHash state;
+  std::uint64_t size_bytes = 0;    // of all files
+  std::optional<StateHash> state;  // of epochs of pages
+  std::string log_directory;       // of epochs with a log: where that is; empty: none
   double seconds = 0;
 };
 // Temporary file beside the output, state hash checked while writing, fsync, rename, fsync of the
 // directory; then `-wal`,
 // `-shm` and `-journal` of a replaced output are gone. Mode 0600, mtime = commit time.
+// An epoch with a log gets a directory for it beside the output, which appears before it; both are
+// complete, and compared with their checksums, before either has its name.
 Result<RestoreReport> restore(Database& database, Epoch epoch, const RestoreOptions& options);
+// kInvalid: the epoch has a log, and is two files.
 Result<RestoreReport> restore_to_descriptor(Database& database, Epoch epoch, int descriptor,
                                             const Progress& progress);
 
@@ -84,14 +88,16 @@ struct Damage {
 struct VerifyReport {
   std::uint64_t databases = 0;
   std::uint64_t segments = 0;
-  std::uint64_t epochs = 0;  // whose state hashes were recomputed (structure only: that are listed)
+  // Whose state hashes were recomputed; structure only, and where there are none: that are listed.
+  std::uint64_t epochs = 0;
   std::uint64_t bytes_checked = 0;
   std::vector<Damage> damage;         // empty: sound
   std::vector<std::string> warnings;  // harmless: orphans, half-written files
 };
 // quick: manifests, sizes, footers and tables. Otherwise everything: SHA-256 of each segment, every
-// block and record decoded, every page hash, the state hash of every epoch. Damage is an answer,
-// not a failure.
+// block and record decoded, every page hash, the state hash of every epoch. Of Grafeo's directories
+// the incrementals are read in any case, and the fulls unless `quick`. Damage is an answer, not a
+// failure.
 Result<VerifyReport> verify(const std::string& location, const std::string& database, bool quick,
                             const Progress& progress);
 
@@ -103,6 +109,15 @@ struct DiffReport {
   std::uint64_t pages_removed = 0;
   std::uint64_t bytes_changed = 0;  // page size x (changed + added)
   std::vector<PageRange> ranges;    // of changed and added pages, ascending
+  // Instead, where epochs are records of a log: what was committed between the two.
+  struct Log {
+    std::uint64_t epochs = 0;  // that there are between them, the later one included
+    std::uint64_t transactions = 0;
+    std::uint64_t records = 0;
+    std::uint64_t bytes = 0;
+    bool complete = true;  // false: a part of it is in no backup
+  };
+  std::optional<Log> log;
 };
 Result<DiffReport> diff(Database& database, Epoch from, Epoch to);
 

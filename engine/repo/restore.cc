@@ -9,6 +9,7 @@
 #include "engine/core/ordered_pipeline.h"
 #include "engine/repo/image_walk.h"
 #include "engine/repo/operations.h"
+#include "engine/repo/restore_logged.h"
 #include "engine/storage/output_file.h"
 
 namespace epochfs::engine {
@@ -40,6 +41,12 @@ Result<void> remove_side_files(const std::string& output) {
 
 Result<RestoreReport> restore(Database& database, Epoch epoch, const RestoreOptions& options) {
   const auto begin = std::chrono::steady_clock::now();
+  TRY_ASSIGN(const auto logged, database.logged(epoch));
+  if (logged) {
+    TRY_ASSIGN(RestoreReport report, restore_logged(*logged, options));
+    report.seconds = seconds_since(begin);
+    return report;
+  }
   TRY_ASSIGN(const auto image, database.image(epoch));
   const bool is_sqlite = database.engine() == native::Engine::kSqlite;
   TRY_ASSIGN(OutputFile output, OutputFile::create(options.output, options.force));
@@ -52,17 +59,23 @@ Result<RestoreReport> restore(Database& database, Epoch epoch, const RestoreOpti
   // foreign log is wrong.
   if (is_sqlite && options.force) TRY(remove_side_files(options.output));
   TRY(output.commit(image->facts().size_bytes, image->facts().committed));
-  return RestoreReport{epoch, image->facts().size_bytes, image->facts().state,
+  return RestoreReport{epoch, image->facts().size_bytes, image->facts().state, "",
                        seconds_since(begin)};
 }
 
 Result<RestoreReport> restore_to_descriptor(Database& database, Epoch epoch, int descriptor,
                                             const Progress& progress) {
   const auto begin = std::chrono::steady_clock::now();
+  TRY_ASSIGN(const auto logged, database.logged(epoch));
+  if (logged) {
+    TRY_ASSIGN(RestoreReport report, restore_logged_to_descriptor(*logged, descriptor, progress));
+    report.seconds = seconds_since(begin);
+    return report;
+  }
   TRY_ASSIGN(const auto image, database.image(epoch));
   const auto write = [&](std::uint64_t, ByteView bytes) { return write_all(descriptor, bytes); };
   TRY(walk_image(*image, ImageSinks{{}, write, progress}));
-  return RestoreReport{epoch, image->facts().size_bytes, image->facts().state,
+  return RestoreReport{epoch, image->facts().size_bytes, image->facts().state, "",
                        seconds_since(begin)};
 }
 
