@@ -71,9 +71,9 @@ Result<Manifest> parse_manifest(ByteView json);
 // Where the last backup stopped reading its source. Never part of the commit: without it, or when
 // it does not fit the newest epoch, the next backup compares pages.
 struct Cursor {
-  Epoch epoch;  // the newest epoch when it was written
+  Epoch epoch;              // the newest epoch when it was written
   std::string source_path;  // absolute, without links
-  UtcTime looked;  // the source was covered until then
+  UtcTime looked;           // the source was covered until then
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
   std::uint64_t size_bytes = 0;
