@@ -149,6 +149,7 @@ Bytes encode(const DatabaseRow& row) {
     put_text(out, problem.text);
     out.put_varint(problem.first_lost.get());
     out.put_varint(problem.last_lost.get());
+    put_text(out, problem.version);
   }
   return std::move(out).take();
 }
@@ -182,6 +183,7 @@ Result<DatabaseRow> parse_database(ByteView bytes) {
     TRY_ASSIGN(const std::uint64_t last, in.take_varint());
     problem.first_lost = Epoch(first);
     problem.last_lost = Epoch(last);
+    TRY_ASSIGN(problem.version, take_text(in));
     row.problems.push_back(std::move(problem));
   }
   TRY(in.expect_end());

@@ -39,6 +39,8 @@ struct IndexProblem {
   std::string text;
   Epoch first_lost;
   Epoch last_lost;
+  // Of the object when it was looked at; empty: it was not there. take_in() fills it in.
+  std::string version = {};
   friend bool operator==(const IndexProblem&, const IndexProblem&) = default;
 };
 

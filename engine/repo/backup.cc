@@ -205,7 +205,7 @@ class Backup {
     const NativeParts& parts = repository_->parts();
     TRY_ASSIGN(const DatabaseRow row,
                bring_up_to_date(*parts.index, *parts.storage, writer_->manifest(),
-                                std::exchange(look_again_, false)));
+                                writer_->manifest_version(), std::exchange(look_again_, false)));
     const native::SegmentEntry& last = writer_->manifest().segments.back();
     if (!row.chain_open || row.chain_end != last.end_epoch || row.newest != last.end_epoch)
       return std::optional<Tip>();
@@ -434,6 +434,11 @@ Result<void> init_repository(const std::string& location) {
   const std::string file(native::kRepositoryFile);
   if (storage->stat(file))
     return Error::exists(fmt::format("{} is a repository already", storage->location()));
+  if (storage->stat(grafeo::kManifestFile))
+    return Error::exists(
+        fmt::format("{} is a backup directory of Grafeo's: --format grafeo-v1 or grafeo-v2 adds to "
+                    "it, and a repository of epochfs goes elsewhere",
+                    storage->location()));
   const auto listing = storage->list("");
   if (!listing && listing.error().code != Code::kNotFound) return tl::unexpected(listing.error());
   if (listing && !(listing->directories.empty() && listing->objects.empty()))

@@ -4,6 +4,7 @@
 
 #include "engine/core/text.h"
 #include "engine/repo/summary.h"
+#include "engine/source/history.h"
 #include "engine/view/grafeo_logged.h"
 #include "engine/view/grafeo_view.h"
 
@@ -76,11 +77,17 @@ Result<std::shared_ptr<const GrafeoDatabase::Taken>> GrafeoDatabase::look(
   const Storage& storage = *parts_.storage;
   const GrafeoPlace& place = source_->place();
   const auto info = storage.stat(place.object(grafeo::kManifestFile));
-  if (before && info && info->version == before->stored.version) return before;
+  if (before && info && info->version == before->stored.version) {
+    TRY_ASSIGN(const bool indexed,
+               is_indexed(*parts_.index, before->timeline->row(), place.database));
+    if (indexed) return before;
+  }
   auto taken = std::make_shared<Taken>();
-  TRY_ASSIGN(taken->stored, load_grafeo_manifest(storage, place));
-  TRY_ASSIGN(DatabaseRow row, take_in_grafeo(*parts_.index, storage, place, taken->stored.manifest,
-                                             before == nullptr));
+  TRY_ASSIGN(DatabaseRow row, with_newest_manifest([&]() -> Result<DatabaseRow> {
+               TRY_ASSIGN(taken->stored, load_grafeo_manifest(storage, place));
+               return take_in_grafeo(*parts_.index, storage, place, taken->stored.manifest,
+                                     taken->stored.version, before == nullptr);
+             }));
   const auto covered = covered_until(row, taken->stored.manifest);
   taken->timeline = std::make_shared<const IndexedTimeline>(parts_.index, std::move(row), covered);
   return taken;

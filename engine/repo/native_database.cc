@@ -7,6 +7,7 @@
 #include "engine/core/text.h"
 #include "engine/formats/native/seal.h"
 #include "engine/repo/summary.h"
+#include "engine/source/history.h"
 #include "engine/source/native_indexer.h"
 #include "engine/view/native_view.h"
 
@@ -82,17 +83,18 @@ Result<std::shared_ptr<const NativeDatabase::Taken>> NativeDatabase::look(
   const std::string cursor_version = version_of(storage, cursor_path(name_));
   const bool same_manifest =
       before && version_of(storage, manifest_path(name_)) == before->stored.version;
-  if (same_manifest && before->cursor_version == cursor_version) return before;
+  if (same_manifest && before->cursor_version == cursor_version) {
+    TRY_ASSIGN(const bool indexed, is_indexed(*parts_.index, before->timeline->row(), name_));
+    if (indexed) return before;
+  }
 
   auto taken = std::make_shared<Taken>();
   const auto cursor = load_cursor(storage, name_);
-  if (same_manifest) {
-    taken->stored = before->stored;
-  } else {
-    TRY_ASSIGN(taken->stored, load_manifest(storage, name_));
-  }
-  TRY_ASSIGN(DatabaseRow row,
-             bring_up_to_date(*parts_.index, storage, taken->stored.manifest, before == nullptr));
+  TRY_ASSIGN(DatabaseRow row, with_newest_manifest([&]() -> Result<DatabaseRow> {
+               TRY_ASSIGN(taken->stored, load_manifest(storage, name_));
+               return bring_up_to_date(*parts_.index, storage, taken->stored.manifest,
+                                       taken->stored.version, before == nullptr);
+             }));
   taken->cursor_version = cursor_version;
   taken->timeline = std::make_shared<const IndexedTimeline>(
       parts_.index, std::move(row), cursor ? std::optional(cursor->looked) : std::nullopt);

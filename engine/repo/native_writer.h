@@ -24,6 +24,8 @@ class NativeWriter {
 
   [[nodiscard]] bool is_new() const noexcept { return !version_; }
   [[nodiscard]] const native::Manifest& manifest() const noexcept { return manifest_; }
+  // Of the object that holds it; only when it is not new.
+  [[nodiscard]] const std::string& manifest_version() const noexcept { return *version_; }
   // For a new database: what it is. The first commit writes it.
   void describe(native::Engine engine, std::string file_name);
 

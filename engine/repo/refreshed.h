@@ -15,6 +15,16 @@
 
 namespace epochfs::engine {
 
+// Does what depends on a manifest; kBusy says that it was replaced meanwhile, then once more.
+template <class Work>
+auto with_newest_manifest(const Work& work) {
+  constexpr int kTries = 20;
+  auto done = work();
+  for (int tries = 1; !done && done.error().code == Code::kBusy && tries < kTries; ++tries)
+    done = work();
+  return done;
+}
+
 template <class Value>
 class Refreshed {
  public:

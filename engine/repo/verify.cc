@@ -44,7 +44,8 @@ class DatabaseVerifier {
       return {};
     }
     manifest_ = std::move(stored->manifest);
-    TRY_ASSIGN(row_, bring_up_to_date(*parts_.index, *parts_.storage, manifest_, true));
+    TRY_ASSIGN(row_,
+               bring_up_to_date(*parts_.index, *parts_.storage, manifest_, stored->version, true));
     source_ = std::make_unique<NativeSource>(parts_.storage, parts_.index, parts_.cache, database_);
     for (const IndexProblem& problem : row_.problems) {
       unusable_.insert(problem.object);

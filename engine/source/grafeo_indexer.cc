@@ -35,8 +35,9 @@ bool may_be_of(const grafeo::ImageHeader& image, Epoch epoch) {
 
 class GrafeoHistory final : public History {
  public:
-  GrafeoHistory(const Storage& storage, const GrafeoPlace& place, const grafeo::Manifest& manifest)
-      : storage_(storage), place_(place), manifest_(manifest) {}
+  GrafeoHistory(const Storage& storage, const GrafeoPlace& place, const grafeo::Manifest& manifest,
+                const std::string& version)
+      : storage_(storage), place_(place), manifest_(manifest), version_(version) {}
 
   [[nodiscard]] const std::string& database() const noexcept override { return place_.database; }
   [[nodiscard]] std::uint32_t segment_count() const noexcept override {
@@ -65,6 +66,7 @@ class GrafeoHistory final : public History {
     if (taken.end_epoch > kEpochMax || taken.start_epoch > kEpochMax)
       return Error::corrupt("epoch out of range");
     TRY_ASSIGN(const std::string name, object_name(taken));
+    if (!check_object_name(name)) return Error::corrupt("has a name that is no segment's");
     TRY_ASSIGN(auto blob, storage_.open(place_.object(name)));
     if (blob->size_bytes() != taken.size_bytes)
       return Error::corrupt(
@@ -100,6 +102,14 @@ class GrafeoHistory final : public History {
     if (row.epoch_count > 0) first = std::max(first, Epoch(row.newest.get() + 1));
     if (first > last) first = last = Epoch();
     add_problem(row, {lost.filename, error.text, first, last});
+  }
+
+  [[nodiscard]] Result<bool> is_newest() const override {
+    return version_of(std::string(grafeo::kManifestFile)) == version_;
+  }
+  [[nodiscard]] std::string version_of(const std::string& object) const override {
+    const auto info = storage_.stat(place_.object(object));
+    return info ? info->version : std::string();
   }
 
   Result<bool> is_current(const PageIndex::Reader& reader, const DatabaseRow& row) const override {
@@ -157,6 +167,7 @@ class GrafeoHistory final : public History {
   const Storage& storage_;
   const GrafeoPlace& place_;
   const grafeo::Manifest& manifest_;
+  const std::string& version_;
 };
 
 }  // namespace
@@ -167,8 +178,8 @@ std::string GrafeoPlace::object(std::string_view filename) const {
 
 Result<DatabaseRow> take_in_grafeo(PageIndex& index, const Storage& storage,
                                    const GrafeoPlace& place, const grafeo::Manifest& manifest,
-                                   bool again) {
-  return take_in(index, GrafeoHistory(storage, place, manifest), again);
+                                   const std::string& version, bool again) {
+  return take_in(index, GrafeoHistory(storage, place, manifest, version), again);
 }
 
 std::uint64_t log_file_bytes(Generation generation, std::uint64_t log_bytes) noexcept {

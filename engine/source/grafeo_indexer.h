@@ -26,12 +26,10 @@ struct GrafeoPlace {
   [[nodiscard]] std::string object(std::string_view filename) const;
 };
 
-// `again`: also look anew at a history that had problems, or whose objects are not those any more
-// that were read. Errors: of the storage and the index; damage is no error but a problem in the
-// row.
+// `version` is that of the manifest's object; `again` and errors as take_in() has them (history.h).
 Result<DatabaseRow> take_in_grafeo(PageIndex& index, const Storage& storage,
                                    const GrafeoPlace& place, const grafeo::Manifest& manifest,
-                                   bool again);
+                                   const std::string& version, bool again);
 
 // The size of the file that shows so many bytes of the log of a chain: behind those of v2 an empty
 // group proves that nothing is missing.

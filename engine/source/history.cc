@@ -1,5 +1,9 @@
 #include "engine/source/history.h"
 
+#include <fmt/format.h>
+
+#include "engine/core/text.h"
+
 namespace epochfs::engine {
 namespace {
 
@@ -16,23 +20,41 @@ Result<std::optional<DatabaseRow>> usable_row(const PageIndex::Reader& reader,
   TRY_ASSIGN(auto known, reader.database(history.database()));
   if (!known || !continues(*known, history)) return std::optional<DatabaseRow>();
   if (!again) return known;
-  if (!known->problems.empty()) return std::optional<DatabaseRow>();
+  for (const IndexProblem& problem : known->problems) {
+    if (!problem.object.empty() && history.version_of(problem.object) != problem.version)
+      return std::optional<DatabaseRow>();
+  }
   TRY_ASSIGN(const bool current, history.is_current(reader, *known));
   return current ? std::move(known) : std::nullopt;
 }
 
-Result<DatabaseRow> begin(PageIndex::Writer& writer, const History& history, bool again) {
+// `last` is what this process wrote last, if anything: mostly still the newest.
+Result<DatabaseRow> begin(PageIndex::Writer& writer, const History& history, bool again,
+                          const std::optional<DatabaseRow>& last) {
+  if (last) {
+    TRY_ASSIGN(auto now, writer.reader().database(history.database()));
+    if (now == last) return *std::move(now);
+  }
   TRY_ASSIGN(auto known, usable_row(writer.reader(), history, again));
   if (known) return *std::move(known);
+  // Whoever reads an older manifest finds an index that is ahead of it. Throwing that away would
+  // take the epochs from everybody else.
+  TRY_ASSIGN(const auto unfit, writer.reader().database(history.database()));
+  TRY_ASSIGN(const bool newest, history.is_newest());
+  if (unfit && !newest)
+    return Error::busy(fmt::format("the manifest of {} was replaced while it was read",
+                                   printable(history.database())));
   DatabaseRow fresh;
   TRY_ASSIGN(fresh.number, writer.begin_database(history.database()));
   return fresh;
 }
 
 // Takes in the next segment, or finds nothing to do. False: the index is up to date.
-Result<bool> step(PageIndex& index, const History& history, bool& again, DatabaseRow& result) {
+Result<bool> step(PageIndex& index, const History& history, bool& again,
+                  std::optional<DatabaseRow>& last) {
   TRY_ASSIGN(PageIndex::Writer writer, index.write());
-  TRY_ASSIGN(DatabaseRow row, begin(writer, history, again));
+  TRY_ASSIGN(DatabaseRow row, begin(writer, history, again, last));
+  const std::size_t problems_before = row.problems.size();
   if (row.segment_count < history.segment_count()) {
     const SegmentNo segment(row.segment_count);
     auto taken = history.take(writer, row, segment);
@@ -42,10 +64,12 @@ Result<bool> step(PageIndex& index, const History& history, bool& again, Databas
       // another.
       { const PageIndex::Writer dropped = std::move(writer); }
       TRY_ASSIGN(writer, index.write());
-      TRY_ASSIGN(row, begin(writer, history, again));
+      TRY_ASSIGN(row, begin(writer, history, again, last));
       if (row.segment_count != segment.get()) return true;  // another process was faster
       history.give_up(row, segment, taken.error());
     }
+    for (std::size_t i = problems_before; i < row.problems.size(); ++i)
+      row.problems[i].version = history.version_of(row.problems[i].object);
     row.segments_hash = history.fold(row.segments_hash, segment);
     row.segment_count += 1;
     row.stored_bytes += history.stored_bytes(segment);
@@ -54,7 +78,7 @@ Result<bool> step(PageIndex& index, const History& history, bool& again, Databas
   TRY(writer.put_database(history.database(), row));
   TRY(std::move(writer).commit());
   again = false;
-  result = std::move(row);
+  last = std::move(row);
   return more;
 }
 
@@ -82,16 +106,23 @@ void spare_last(DatabaseRow& row, Epoch epoch) noexcept {
   }
 }
 
+Result<bool> is_indexed(const PageIndex& index, const DatabaseRow& row,
+                        const std::string& database) {
+  TRY_ASSIGN(const PageIndex::Reader reader, index.read());
+  TRY_ASSIGN(const auto now, reader.database(database));
+  return now && now->number == row.number;
+}
+
 Result<DatabaseRow> take_in(PageIndex& index, const History& history, bool again) {
   {
     TRY_ASSIGN(const PageIndex::Reader reader, index.read());
     TRY_ASSIGN(auto known, usable_row(reader, history, again));
     if (known && known->segment_count == history.segment_count()) return *std::move(known);
   }
-  DatabaseRow row;
+  std::optional<DatabaseRow> row;
   while (true) {
     TRY_ASSIGN(const bool more, step(index, history, again, row));
-    if (!more) return row;
+    if (!more) return *std::move(row);
   }
 }
 

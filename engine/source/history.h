@@ -30,6 +30,10 @@ class History {
                             SegmentNo segment) const = 0;
   virtual void give_up(DatabaseRow& row, SegmentNo segment, const Error& error) const = 0;
 
+  // Whether the manifest is the one that is in the storage now.
+  [[nodiscard]] virtual Result<bool> is_newest() const = 0;
+  // Of an object that a problem names, as it is now; empty: it is not there.
+  [[nodiscard]] virtual std::string version_of(const std::string& object) const = 0;
   // Whether what the index holds of the segments is still true of the storage. Asked for when it
   // matters that everything is looked at anew.
   virtual Result<bool> is_current(const PageIndex::Reader& reader,
@@ -37,12 +41,19 @@ class History {
 };
 
 // Takes in what the index does not have yet; another history than it was built from replaces that.
-// `again`: also looks anew at a history that had problems, or that is not current.
+// `again`: also looks anew at a history that has a problem with an object that is another one by
+// now, or that is not current.
 //
 // Threads   any; writers of the index take turns, also across processes
 // Cost      one index transaction per new segment; what is there already is not read again
-// Errors    of the storage and the index; damage is no error but a problem in the row
+// Errors    of the storage and the index; damage is no error but a problem in the row. kBusy: the
+// manifest was replaced meanwhile, and the index may have been built from the new one: load it
 Result<DatabaseRow> take_in(PageIndex& index, const History& history, bool again);
+
+// Whether `row` is still what the index knows the database by: another process that found the
+// history replaced has dropped the rows of its old number.
+Result<bool> is_indexed(const PageIndex& index, const DatabaseRow& row,
+                        const std::string& database);
 
 // Damage of a segment, as opposed to a failure of the storage.
 [[nodiscard]] bool is_damage(const Error& error) noexcept;

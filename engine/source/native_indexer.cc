@@ -115,8 +115,9 @@ class SegmentIntake {
 
 class NativeHistory final : public History {
  public:
-  NativeHistory(const Storage& storage, const native::Manifest& manifest)
-      : storage_(storage), manifest_(manifest) {}
+  NativeHistory(const Storage& storage, const native::Manifest& manifest,
+                const std::string& version)
+      : storage_(storage), manifest_(manifest), version_(version) {}
 
   [[nodiscard]] const std::string& database() const noexcept override { return manifest_.database; }
   [[nodiscard]] std::uint32_t segment_count() const noexcept override {
@@ -150,6 +151,14 @@ class NativeHistory final : public History {
                       repeats ? Epoch() : lost.end_epoch});
   }
 
+  [[nodiscard]] Result<bool> is_newest() const override {
+    return version_of(std::string(native::kManifestFile)) == version_;
+  }
+  [[nodiscard]] std::string version_of(const std::string& object) const override {
+    const auto info = storage_.stat(fmt::format("{}/{}", manifest_.database, object));
+    return info ? info->version : std::string();
+  }
+
   // The hash of its tables tells of each segment, whenever it is opened, that it is still the same.
   Result<bool> is_current(const PageIndex::Reader& /*reader*/,
                           const DatabaseRow& /*row*/) const override {
@@ -163,13 +172,15 @@ class NativeHistory final : public History {
 
   const Storage& storage_;
   const native::Manifest& manifest_;
+  const std::string& version_;
 };
 
 }  // namespace
 
 Result<DatabaseRow> bring_up_to_date(PageIndex& index, const Storage& storage,
-                                     const native::Manifest& manifest, bool again) {
-  return take_in(index, NativeHistory(storage, manifest), again);
+                                     const native::Manifest& manifest, const std::string& version,
+                                     bool again) {
+  return take_in(index, NativeHistory(storage, manifest, version), again);
 }
 
 }  // namespace epochfs::engine

@@ -16,9 +16,9 @@
 
 namespace epochfs::engine {
 
-// `again`: also look anew at a history that had problems when it was taken in.
-// Errors: of the storage and the index; damage is no error but a problem in the row.
+// `version` is that of the manifest's object; `again` and errors as take_in() has them (history.h).
 Result<DatabaseRow> bring_up_to_date(PageIndex& index, const Storage& storage,
-                                     const native::Manifest& manifest, bool again);
+                                     const native::Manifest& manifest, const std::string& version,
+                                     bool again);
 
 }  // namespace epochfs::engine

@@ -74,7 +74,7 @@ TEST_F(PageIndexTest, KeepsWhatWasCommittedAndForgetsTheRest) {
     row.chain_end = Epoch(9);
     row.log = {grafeo::Generation::kV2, 1000, 900, grafeo::Lsn(5), grafeo::Lsn(900), {}, 1, 2};
     row.log.database_id.fill(std::byte{7});
-    row.problems = {{"incr-3-4.seg", "missing", Epoch(3), Epoch(4)}};
+    row.problems = {{"incr-3-4.seg", "missing", Epoch(3), Epoch(4), "version"}};
     ASSERT_TRUE(writer->put_database("app", row));
     ASSERT_TRUE(writer->put_epoch(row.number, {facts_of(9), SegmentNo(2), SegmentNo(1), 77}));
     ASSERT_TRUE(std::move(*writer).commit());

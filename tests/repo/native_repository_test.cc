@@ -1,6 +1,8 @@
 #include <sys/stat.h>
 
+#include <atomic>
 #include <filesystem>
+#include <thread>
 
 #include "engine/core/time.h"
 #include "tests/repo/repository_fixture.h"
@@ -159,6 +161,59 @@ TEST_F(NativeRepositoryTest, SeesNewEpochsWithoutBeingOpenedAgain) {
     ASSERT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
   }
   EXPECT_EQ(read_epoch(*database, Epoch(2)).value_or(""), file.content());
+}
+
+// The index is shared: whoever reads the manifest just before a backup replaces it finds an index
+// that is ahead.
+TEST_F(NativeRepositoryTest, LosesNoEpochFromSightWhileBackupsArrive) {
+  FileHistory file(path("notes.bin"), 1, 20'000);
+  back_up(path("notes.bin"));
+  const auto first = open_database();
+  const auto second = open_database();
+  std::atomic<bool> done = false;
+  std::thread writer([&] {
+    for (int i = 0; i < 60; ++i) {
+      file.change();
+      back_up(path("notes.bin"));
+      open_database();
+    }
+    done = true;
+  });
+  std::uint64_t missing = 0;
+  while (!done) {
+    for (const auto& database : {first, second}) {
+      const auto timeline = database->timeline();
+      const auto found = (*timeline)->find(Epoch(1));
+      if (!found || !*found || !read_epoch(*database, Epoch(1))) ++missing;
+    }
+  }
+  writer.join();
+  EXPECT_EQ(missing, 0U);
+}
+
+TEST_F(NativeRepositoryTest, KeepsItsEpochsWhenOthersLookAtADamagedSegment) {
+  FileHistory file(path("notes.bin"), 1);
+  back_up(path("notes.bin"));
+  file.change();
+  back_up(path("notes.bin"));
+  file.change();
+  back_up(path("notes.bin"));
+  const std::string segment = location() + "/notes/incr-3-3.seg";
+  std::string bytes = read_file(segment);
+  write_file(segment, bytes.substr(0, bytes.size() - 1));
+  const auto database = open_database("another cache");
+  const auto timeline = database->timeline();
+  ASSERT_TRUE(timeline);
+  EXPECT_EQ((*timeline)->epoch_count(), 2U);
+  EXPECT_EQ((*open_database("another cache")->timeline())->epoch_count(), 2U);
+  const auto found = (*timeline)->find(Epoch(2));
+  EXPECT_TRUE(found && *found) << "another look must not renumber what has not changed";
+  write_file(segment, bytes);
+  EXPECT_EQ((*open_database("another cache")->timeline())->epoch_count(), 3U)
+      << "what is whole again is found";
+  while ((*database->timeline())->epoch_count() != 3) {
+  }
+  EXPECT_EQ(read_epoch(*database, Epoch(3)).value_or(""), file.content());
 }
 
 TEST_F(NativeRepositoryTest, KeepsTheLastGoodTimelineWhenTheManifestGoesAway) {
