@@ -11,6 +11,7 @@
 #include "engine/capture/source_path.h"
 #include "engine/core/text.h"
 #include "engine/core/time.h"
+#include "engine/formats/grafeo/manifest.h"
 #include "engine/formats/native/seal.h"
 #include "engine/repo/epoch_states.h"
 #include "engine/repo/grafeo_backup.h"
