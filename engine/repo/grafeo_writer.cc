@@ -6,7 +6,7 @@
 
 #include "engine/core/time.h"
 #include "engine/formats/native/manifest.h"
-#include "engine/storage/local_storage.h"
+#include "engine/storage/open_storage.h"
 
 namespace epochfs::engine {
 
@@ -14,7 +14,7 @@ using grafeo::SegmentKind;
 
 Result<GrafeoWriter> GrafeoWriter::open(const std::string& directory, Lock lock) {
   GrafeoWriter writer;
-  writer.storage_ = open_local_storage(directory);
+  TRY_ASSIGN(writer.storage_, open_storage(directory));
   if (writer.storage_->stat(native::kRepositoryFile))
     return Error::invalid(directory +
                           " is a repository of epochfs, not a backup directory of Grafeo; "
