@@ -14,6 +14,9 @@ std::string printable(std::string_view untrusted);
 // One component of a path: 1 to 255 bytes, not "." or "..", no '/', '\\' or control byte.
 [[nodiscard]] bool is_path_component(std::string_view name) noexcept;
 
+// Without blanks, tabs and line ends before and behind.
+[[nodiscard]] std::string_view trimmed(std::string_view text) noexcept;
+
 // 1536 -> "1.5 KiB", 999 -> "999 B".
 std::string human_bytes(std::uint64_t bytes);
 

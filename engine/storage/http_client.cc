@@ -7,6 +7,7 @@
 #include <new>
 
 #include "engine/core/handle.h"
+#include "engine/core/text.h"
 
 namespace epochfs::engine {
 namespace {
@@ -32,13 +33,6 @@ HeaderList header_list(const HttpRequest& request) {
   append(list, "Accept:");
   append(list, "Content-Type:");
   return list;
-}
-
-std::string_view trimmed(std::string_view text) noexcept {
-  constexpr std::string_view kBlank = " \t\r\n";
-  const std::size_t first = text.find_first_not_of(kBlank);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
 }
 
 // What comes in, put where it belongs. The functions are called by curl: they must not throw past

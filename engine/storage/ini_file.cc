@@ -1,15 +1,11 @@
 #include "engine/storage/ini_file.h"
 
+#include "engine/core/text.h"
+
 namespace epochfs::engine {
 namespace {
 
 constexpr std::string_view kBlank = " \t\r";
-
-std::string_view trimmed(std::string_view text) noexcept {
-  const std::size_t first = text.find_first_not_of(kBlank);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
-}
 
 // "profile  backup" -> "profile backup"
 std::string section_name(std::string_view text) {

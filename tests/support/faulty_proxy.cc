@@ -14,7 +14,7 @@ namespace {
 
 using engine::UniqueFd;
 
-int checked(int value, const char* what) {
+int socket_call(int value, const char* what) {
   if (value < 0) throw std::system_error(errno, std::generic_category(), what);
   return value;
 }
@@ -76,14 +76,14 @@ std::string shortened(std::string answer) {
 }  // namespace
 
 FaultyProxy::FaultyProxy(int server_port) : server_port_(server_port) {
-  listener_ = UniqueFd(checked(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"));
+  listener_ = UniqueFd(socket_call(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"));
   sockaddr_in address = loopback(0);
   socklen_t size = sizeof(address);
   with_address(address, [&](sockaddr* raw) {
-    checked(::bind(listener_.get(), raw, size), "bind");
-    return checked(::getsockname(listener_.get(), raw, &size), "getsockname");
+    socket_call(::bind(listener_.get(), raw, size), "bind");
+    return socket_call(::getsockname(listener_.get(), raw, &size), "getsockname");
   });
-  checked(::listen(listener_.get(), SOMAXCONN), "listen");
+  socket_call(::listen(listener_.get(), SOMAXCONN), "listen");
   port_ = ntohs(address.sin_port);
   acceptor_ = std::thread([this] { accept_all(); });
 }
@@ -151,7 +151,7 @@ std::optional<ProxyPlan> FaultyProxy::plan_for(const std::string& request) {
 
 // Over a connection of its own that ends with the answer; the client is not told of that end.
 std::string FaultyProxy::forward(const std::string& request) const {
-  const UniqueFd server(checked(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"));
+  const UniqueFd server(socket_call(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"));
   sockaddr_in address = loopback(server_port_);
   const int connected = with_address(
       address, [&](sockaddr* raw) { return ::connect(server.get(), raw, sizeof(address)); });
