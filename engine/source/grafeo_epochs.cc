@@ -22,7 +22,10 @@ void add_up(std::uint32_t& sum, std::uint64_t more) {
 Result<GrafeoEpochs> GrafeoEpochs::begin(PageIndex::Writer& writer, DatabaseRow& row,
                                          SegmentNo segment, UtcTime created) {
   TRY_ASSIGN(const SegmentRow base, writer.reader().segment(row.number, row.base));
-  return GrafeoEpochs(writer, row, segment, created, base.image_bytes);
+  GrafeoEpochs epochs(writer, row, segment, created);
+  epochs.image_bytes_ = base.image_bytes;
+  TRY_ASSIGN(epochs.newest_committed_, newest_committed(writer.reader(), row));
+  return epochs;
 }
 
 void GrafeoEpochs::count(std::uint64_t commits, std::uint64_t records) noexcept {
@@ -57,20 +60,24 @@ Result<void> GrafeoEpochs::finish() {
   if (!open_) return {};
   open_->facts.log_bytes = open_->log_bytes - std::exchange(row_.log.epoch_bytes, open_->log_bytes);
   open_->facts.size_bytes = image_bytes_ + log_file_bytes(row_.log.generation, open_->log_bytes);
-  TRY(put_grafeo_epoch(writer_, row_, *open_));
+  TRY(put_grafeo_epoch(writer_, row_, *open_, newest_committed_));
   open_.reset();
   return {};
 }
 
-Result<void> put_grafeo_epoch(PageIndex::Writer& writer, DatabaseRow& row, EpochRow epoch) {
+Result<UtcTime> newest_committed(const PageIndex::Reader& reader, const DatabaseRow& row) {
+  if (row.epoch_count == 0) return UtcTime(std::numeric_limits<std::int64_t>::min());
+  TRY_ASSIGN(const auto newest, reader.epoch(row.number, row.newest));
+  if (!newest) return Error::corrupt("index: the newest epoch is missing");
+  return newest->facts.committed;
+}
+
+Result<void> put_grafeo_epoch(PageIndex::Writer& writer, DatabaseRow& row, EpochRow epoch,
+                              UtcTime& newest) {
   native::EpochFacts& facts = epoch.facts;
-  if (row.epoch_count > 0) {
-    TRY_ASSIGN(const auto before, writer.reader().epoch(row.number, row.newest));
-    if (before) facts.committed = std::max(facts.committed, before->facts.committed);
-  } else {
-    row.oldest = facts.epoch;
-  }
+  facts.committed = newest = std::max(facts.committed, newest);
   facts.captured = std::max(facts.captured, facts.committed);
+  if (row.epoch_count == 0) row.oldest = facts.epoch;
   row.newest = facts.epoch;
   ++row.epoch_count;
   return writer.put_epoch(row.number, epoch);

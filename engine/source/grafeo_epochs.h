@@ -32,23 +32,23 @@ class GrafeoEpochs {
   Result<void> finish();
 
  private:
-  GrafeoEpochs(PageIndex::Writer& writer, DatabaseRow& row, SegmentNo segment, UtcTime created,
-               std::uint64_t image_bytes)
-      : writer_(writer),
-        row_(row),
-        segment_(segment),
-        created_(created),
-        image_bytes_(image_bytes) {}
+  GrafeoEpochs(PageIndex::Writer& writer, DatabaseRow& row, SegmentNo segment, UtcTime created)
+      : writer_(writer), row_(row), segment_(segment), created_(created) {}
 
   PageIndex::Writer& writer_;
   DatabaseRow& row_;
   SegmentNo segment_;
   UtcTime created_;
   std::uint64_t image_bytes_ = 0;
+  UtcTime newest_committed_;
   std::optional<EpochRow> open_;
 };
 
-// Adds an epoch to the history; its times are moved so that they never run backwards.
-Result<void> put_grafeo_epoch(PageIndex::Writer& writer, DatabaseRow& row, EpochRow epoch);
+// When the newest epoch of the history was committed; the beginning of time when there is none.
+Result<UtcTime> newest_committed(const PageIndex::Reader& reader, const DatabaseRow& row);
+// Adds an epoch to the history. Its times are moved so that they never run backwards: `newest` is
+// that of the epoch before, and becomes its own.
+Result<void> put_grafeo_epoch(PageIndex::Writer& writer, DatabaseRow& row, EpochRow epoch,
+                              UtcTime& newest);
 
 }  // namespace epochfs::engine

@@ -161,7 +161,8 @@ class GrafeoHistory final : public History {
     epoch.facts.how = native::Captured::kImage;
     epoch.segment = epoch.base = segment;
     spare_last(row, taken.end_epoch);
-    return put_grafeo_epoch(writer, row, epoch);
+    TRY_ASSIGN(UtcTime newest, newest_committed(writer.reader(), row));
+    return put_grafeo_epoch(writer, row, epoch, newest);
   }
 
   const Storage& storage_;
