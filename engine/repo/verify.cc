@@ -12,6 +12,7 @@
 #include "engine/core/ordered_pipeline.h"
 #include "engine/core/text.h"
 #include "engine/repo/epoch_states.h"
+#include "engine/repo/grafeo_verify.h"
 #include "engine/repo/native_database.h"
 #include "engine/repo/operations.h"
 #include "engine/segment/codec.h"
@@ -342,10 +343,13 @@ Result<std::vector<std::string>> databases_to_verify(NativeRepository& repositor
 Result<VerifyReport> verify(const std::string& location, const std::string& database, bool quick,
                             const Progress& progress) {
   TRY_ASSIGN(const TemporaryDirectory scratch, TemporaryDirectory::create(temporary_parent()));
-  TRY_ASSIGN(
-      const auto repository,
-      NativeRepository::open(RepositoryOptions{location, scratch.path() + "/cache", kCacheBytes},
-                             PageIndex::Kind::kScratch));
+  const RepositoryOptions options{location, scratch.path() + "/cache", kCacheBytes};
+  auto opened = NativeRepository::open(options, PageIndex::Kind::kScratch);
+  if (!opened && opened.error().code == Code::kNoRepository) {
+    auto report = verify_grafeo(options, database, quick, progress);
+    if (report || report.error().code != Code::kNoRepository) return report;
+  }
+  TRY_ASSIGN(const auto repository, std::move(opened));
   TRY_ASSIGN(std::vector<std::string> names, databases_to_verify(*repository));
   if (!database.empty()) {
     if (std::ranges::find(names, database) == names.end())
