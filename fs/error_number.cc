@@ -24,6 +24,7 @@ int error_number(engine::Code code) noexcept {
     case Code::kNoRepository:  // it was there when it was mounted: the storage lost it
     case Code::kCorrupt:
     case Code::kIo:
+    case Code::kUnreachable:
     case Code::kMount:
       break;
   }

@@ -115,6 +115,7 @@ std::string default_hint(Code code, const std::string& command) {
       return command == "backup" ? "--engine file stores any file as it is" : "a newer epochfs";
     case Code::kNotFound:
     case Code::kIo:
+    case Code::kUnreachable:  // the text itself says what to look at
     case Code::kMount:
       return {};
   }

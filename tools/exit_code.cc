@@ -21,6 +21,8 @@ ExitCode exit_code_of(engine::Code code) noexcept {
       return ExitCode::kUnsupported;
     case Code::kMount:
       return ExitCode::kMountProblem;
+    case Code::kUnreachable:
+      return ExitCode::kUnreachable;
     case Code::kNotFound:
     case Code::kIo:
     case Code::kNoSpace:

@@ -41,6 +41,9 @@ Failure Error::unsupported(std::string text) {
   return failure(Code::kUnsupported, std::move(text));
 }
 Failure Error::io(std::string text) { return failure(Code::kIo, std::move(text)); }
+Failure Error::unreachable(std::string text) {
+  return failure(Code::kUnreachable, std::move(text));
+}
 Failure Error::no_space(std::string text) { return failure(Code::kNoSpace, std::move(text)); }
 Failure Error::busy(std::string text) { return failure(Code::kBusy, std::move(text)); }
 Failure Error::locked(std::string text) { return failure(Code::kLocked, std::move(text)); }

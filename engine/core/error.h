@@ -19,6 +19,7 @@ enum class Code {
   kCorrupt,       // bytes are not what they must be
   kUnsupported,   // written by a newer version, or a feature that is not known here
   kIo,            // the storage failed
+  kUnreachable,   // remote storage does not answer, or refuses
   kNoSpace,       // the storage is full
   kBusy,          // the database is locked by its own users; later may work
   kLocked,        // another writer holds the repository, or won the race for it
@@ -42,6 +43,7 @@ struct Error {
   static Failure corrupt(std::string text);
   static Failure unsupported(std::string text);
   static Failure io(std::string text);
+  static Failure unreachable(std::string text);
   static Failure no_space(std::string text);
   static Failure busy(std::string text);
   static Failure locked(std::string text);

@@ -19,7 +19,7 @@
 #include "engine/repo/native_writer.h"
 #include "engine/repo/operations.h"
 #include "engine/source/native_indexer.h"
-#include "engine/storage/local_storage.h"
+#include "engine/storage/open_storage.h"
 #include "engine/storage/temporary_directory.h"
 #include "engine/view/native_view.h"
 
@@ -130,7 +130,7 @@ class Backup {
   }
 
   Result<void> open_repository() {
-    const auto storage = open_local_storage(options_.location);
+    TRY_ASSIGN(const auto storage, open_storage(options_.location));
     const auto present = storage->stat(std::string(native::kRepositoryFile));
     if (!present && present.error().code != Code::kNotFound) return tl::unexpected(present.error());
     const bool first_use = !present || !storage->stat(manifest_path(report_.database));
@@ -431,7 +431,7 @@ class Backup {
 }  // namespace
 
 Result<void> init_repository(const std::string& location) {
-  const auto storage = open_local_storage(location);
+  TRY_ASSIGN(const auto storage, open_storage(location));
   const std::string file(native::kRepositoryFile);
   if (storage->stat(file))
     return Error::exists(fmt::format("{} is a repository already", storage->location()));

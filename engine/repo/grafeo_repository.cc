@@ -8,7 +8,7 @@
 #include "engine/core/text.h"
 #include "engine/repo/grafeo_database.h"
 #include "engine/repo/opened_index.h"
-#include "engine/storage/local_storage.h"
+#include "engine/storage/open_storage.h"
 
 namespace epochfs::engine {
 namespace {
@@ -23,7 +23,7 @@ std::string name_of_directory(const std::string& location) {
 
 Result<std::shared_ptr<GrafeoRepository>> GrafeoRepository::open(const RepositoryOptions& options,
                                                                  PageIndex::Kind index_kind) {
-  std::shared_ptr<const Storage> storage = open_local_storage(options.location);
+  TRY_ASSIGN(std::shared_ptr<const Storage> storage, open_storage(options.location));
   std::string root_name = name_of_directory(options.location);
   const auto places = find_grafeo_places(*storage, root_name);
   if (!places && places.error().code != Code::kNotFound) return tl::unexpected(places.error());

@@ -42,8 +42,11 @@ Result<StoredManifest> load_manifest(const Storage& storage, const std::string& 
 }
 
 Result<bool> lost_its_manifest(const Storage& storage, const std::string& database) {
-  TRY_ASSIGN(const Listing listing, storage.list(database));
-  const auto& objects = listing.objects;
+  const auto listing = storage.list(database);
+  // An object store has no directories, so none that is empty.
+  if (!listing && listing.error().code == Code::kNotFound) return false;
+  if (!listing) return tl::unexpected(listing.error());
+  const auto& objects = listing->objects;
   if (std::ranges::find(objects, native::kManifestFile, &ObjectInfo::name) != objects.end())
     return false;
   return std::ranges::any_of(objects, [](const ObjectInfo& object) {

@@ -9,13 +9,13 @@
 #include "engine/formats/native/seal.h"
 #include "engine/repo/native_database.h"
 #include "engine/repo/opened_index.h"
-#include "engine/storage/local_storage.h"
+#include "engine/storage/open_storage.h"
 
 namespace epochfs::engine {
 
 Result<std::shared_ptr<NativeRepository>> NativeRepository::open(const RepositoryOptions& options,
                                                                  PageIndex::Kind index_kind) {
-  std::shared_ptr<Storage> storage = open_local_storage(options.location);
+  TRY_ASSIGN(std::shared_ptr<Storage> storage, open_storage(options.location));
   const auto content =
       storage->get(std::string(native::kRepositoryFile), native::kRepositoryBytesMax);
   if (!content && content.error().code == Code::kNotFound)

@@ -77,9 +77,13 @@ NativeWriter::ChainCost NativeWriter::chain_cost() const noexcept {
 }
 
 Result<NativeWriter::OpenSegment> NativeWriter::begin(std::string filename) {
-  // Not in the manifest, so it is what a writer left who died between segment and manifest.
+  const bool alone = parts_.storage->has_locks();
+  // What another writer is about to name in the manifest must not be taken from him: where he may
+  // be at work now, every segment has a name of its own.
+  if (!alone) filename.insert(filename.find('.'), '.' + random_identity().substr(0, 8));
   const std::string path = fmt::format("{}/{}", database_, filename);
-  TRY(parts_.storage->remove(path));
+  // Not in the manifest, so it is what a writer left who died between segment and manifest.
+  if (alone) TRY(parts_.storage->remove(path));
   TRY_ASSIGN(auto upload, parts_.storage->create(path));
   return OpenSegment{std::move(filename), std::move(upload)};
 }
@@ -123,10 +127,12 @@ Result<void> NativeWriter::commit(OpenSegment segment, const SegmentSummary& sum
   // What no reader would take must never replace what every reader takes.
   TRY(with_context(native::parse_manifest(as_bytes(json)), [&] { return "the new " + path; }));
   TRY(parts_.storage->replace(path, as_bytes(json), version_));
-  TRY_ASSIGN(const ObjectInfo info, parts_.storage->stat(path));
   manifest_ = std::move(next);
-  version_ = info.version;
   sha256_ = Sha256::of(as_bytes(json));
+  TRY_ASSIGN(Storage::Content stored, parts_.storage->get(path, native::kManifestBytesMax));
+  // Without locks another writer may have built on it by now. The version before stays ours then,
+  // and the next commit fails, as it must.
+  if (Sha256::of(stored.bytes) == sha256_) version_ = std::move(stored.version);
   return {};
 }
 

@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "engine/storage/s3_location.h"
+
 namespace epochfs::engine {
 namespace {
 
@@ -33,6 +35,7 @@ Result<void> claim_directory(const std::string& path) {
 }
 
 std::string canonical_location(const std::string& location) {
+  if (const auto place = parse_s3_location(location)) return place->text();
   std::error_code error;
   const auto path = std::filesystem::weakly_canonical(location, error);
   return error ? location : path.string();

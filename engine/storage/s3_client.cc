@@ -187,7 +187,7 @@ Failure S3Client::refused(const S3Request& request, const S3Answer& answer,
     text += fmt::format("; the bucket is in region {}", shortened(region));
   if (answer.http.oversized) return Error::corrupt(std::move(text));
   const bool is_full = answer.http.status == 507 || answer.failure.code == "QuotaExceeded";
-  return is_full ? Error::no_space(std::move(text)) : Error::io(std::move(text));
+  return is_full ? Error::no_space(std::move(text)) : Error::unreachable(std::move(text));
 }
 
 Result<S3Answer> S3Client::send_expecting_success(const S3Request& request,

@@ -1,9 +1,9 @@
 // Requests to one bucket: signed, repeated while that makes sense, given up within a deadline.
 //
 // Threads   any
-// Errors    kIo: unreachable, or still failing after the last attempt · kCorrupt: an answer longer
-//           than the request allows. Every other answer of the server is an S3Answer, for the
-//           caller to judge; refused() makes an error of one
+// Errors    kUnreachable: no answer, or still failing after the last attempt · kCorrupt: an answer
+//           longer than the request allows. Every other answer of the server is an S3Answer, for
+//           the caller to judge; refused() makes an error of one
 #pragma once
 
 #include <chrono>
@@ -58,7 +58,7 @@ class S3Client {
 
   // `what` names the object in errors.
   Result<S3Answer> send(const S3Request& request, std::string_view what) const;
-  // kIo, kNoSpace or kCorrupt: what the server said, and what can be done about it.
+  // kUnreachable, kNoSpace or kCorrupt: what the server said, and what can be done about it.
   [[nodiscard]] Failure refused(const S3Request& request, const S3Answer& answer,
                                 std::string_view what) const;
   // send(), where all but success is refused().

@@ -69,10 +69,10 @@ class Resolver {
   }
 
  private:
-  explicit Resolver(const S3Surroundings& from) : from_(from) {}
+  explicit Resolver(const S3Surroundings& from) : from_(&from) {}
 
   [[nodiscard]] std::optional<Text> variable(const std::string& name) const {
-    auto value = from_.variable(name);
+    auto value = from_->variable(name);
     if (!value || value->empty()) return std::nullopt;
     return Text{std::move(*value), name};
   }
@@ -86,7 +86,7 @@ class Resolver {
     if (!chosen && !home) return file;
     const std::string path = chosen ? chosen->value : home->value + below_home;
     file.source = fmt::format("profile {} in {}", profile_, path);
-    TRY_ASSIGN(const auto text, from_.file(path));
+    TRY_ASSIGN(const auto text, from_->file(path));
     if (text) file.sections = parse_ini(*text);
     return file;
   }
@@ -186,7 +186,7 @@ class Resolver {
         "the endpoint from {} is not of the form https://host[:port][/path]", endpoint.source));
   }
 
-  S3Surroundings from_;
+  const S3Surroundings* from_;  // outlives this
   std::string profile_;
   ProfileFile credentials_;
   ProfileFile config_;

@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "engine/core/hash.h"
+#include "engine/core/text.h"
 #include "engine/storage/s3_upload.h"
 
 namespace epochfs::engine {
@@ -126,8 +127,8 @@ class S3Storage final : public Storage {
     }
     if (!is_there) return Error::not_found(what + ": no such directory");
     std::ranges::sort(listing.directories);
-    const auto repeated = std::ranges::unique(listing.directories);
-    listing.directories.erase(repeated.begin(), repeated.end());
+    listing.directories.erase(std::unique(listing.directories.begin(), listing.directories.end()),
+                              listing.directories.end());
     std::ranges::sort(listing.objects, {}, &ObjectInfo::name);
     return listing;
   }
@@ -183,6 +184,7 @@ class S3Storage final : public Storage {
     TRY(check_directory_name(directory));
     return std::make_unique<NoWriterLock>();
   }
+  [[nodiscard]] bool has_locks() const noexcept override { return false; }
 
  private:
   [[nodiscard]] const S3Location& place() const noexcept { return client_->settings().location; }
@@ -248,14 +250,14 @@ class S3Storage final : public Storage {
                             .query = {{"delete", ""}},
                             .headers = {{"content-md5", to_base64(md5(as_bytes(body)))}},
                             .body = as_bytes(body)};
-    const std::string what = location();
-    TRY_ASSIGN(const S3Answer answer, client_->send_expecting_success(request, what));
+    TRY_ASSIGN(const S3Answer answer, client_->send_expecting_success(request, location()));
     TRY_ASSIGN(const auto kept,
-               with_context(parse_s3_deleted(answer.http.body), [&] { return what; }));
+               with_context(parse_s3_deleted(answer.http.body), [&] { return location(); }));
     if (!kept) return {};
     S3Answer refusal = answer;
     refusal.failure = kept->failure;
-    return client_->refused(request, refusal, fmt::format("{}: {}", what, kept->key));
+    return client_->refused(request, refusal,
+                            fmt::format("{}: {}", location(), printable(kept->key)));
   }
 
   const std::shared_ptr<const S3Client> client_;

@@ -5,15 +5,16 @@
 //           is checked to be that range of that object. get() is one request
 // Writing   objects come into being under If-None-Match, replace() is a PUT under If-Match, both
 //           decided by the store. A store that ignores conditions cannot hold a repository that has
-//           more than one writer
+//           more than one writer. When no answer comes at all, finish() may fail and leave the
+//           object
 // Locking   none: lock_writer() keeps nobody away. Two writers race until one replaces the
 // manifest,
 //           the other gets kLocked
 // Versions  ETags. A name that gets the same content again gets the same version again
 // Times     see S3Times; an attempt that failed in passing is repeated within them
 // Memory    16 MiB for each upload under way
-// Errors    kIo for a store that is unreachable or refuses, with endpoint, status and the server's
-//           own code in the text; never a secret
+// Errors    kUnreachable for a store that does not answer or refuses, with endpoint, status and the
+//           server's own code in the text, never a secret · kIo for answers that make no sense
 #pragma once
 
 #include <memory>

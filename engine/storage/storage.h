@@ -9,8 +9,8 @@
 //           a WriterLock belong to one thread at a time
 // Stores    an object store (s3_storage.h) is poorer than a directory where a comment here says so
 // Errors    kNotFound: no such object · kCorrupt: what has the name is no object (a symlink, a
-//           device) · kIo: the storage failed · kNoSpace · kExists, kLocked: lost a race. Each
-//           names the object as describe() does
+//           device) · kIo, kUnreachable: the storage failed · kNoSpace · kExists, kLocked: lost a
+//           race. Each names the object as describe() does
 #pragma once
 
 #include <cstdint>
@@ -110,10 +110,13 @@ class Storage {
   virtual Result<void> remove_all(std::span<const std::string> names);
   // Excludes other writers that lock the same `directory` ("" is the root; created when missing).
   // kLocked: somebody else has it; with `wait`, blocks until it is free. Also clears away what a
-  // dead writer left half-written in this directory. An object store has no locks: there everybody
-  // gets one, and replace() alone decides between writers.
+  // dead writer left half-written in this directory.
   virtual Result<std::unique_ptr<WriterLock>> lock_writer(std::string_view directory,
                                                           bool wait) = 0;
+
+  // Whether that keeps anybody out. An object store has no locks: there everybody gets one, and
+  // replace() alone decides between writers.
+  [[nodiscard]] virtual bool has_locks() const noexcept { return true; }
 
   struct Content {
     Bytes bytes;

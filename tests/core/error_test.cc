@@ -89,6 +89,7 @@ TEST(ErrorTest, HasAMakerForEveryCode) {
   EXPECT_EQ(Error::no_space("t").value().code, Code::kNoSpace);
   EXPECT_EQ(Error::busy("t").value().code, Code::kBusy);
   EXPECT_EQ(Error::locked("t").value().code, Code::kLocked);
+  EXPECT_EQ(Error::unreachable("t").value().code, Code::kUnreachable);
   EXPECT_EQ(Error::mount("t").value().code, Code::kMount);
   EXPECT_EQ(Error::busy("t").value().text, "t");
   EXPECT_EQ(Error::busy("t").value().system_errno, 0);

@@ -18,6 +18,7 @@ TEST(ErrorNumberTest, SaysWhatAReaderCanDoAboutIt) {
   EXPECT_EQ(error_number(Code::kCorrupt), EIO);
   EXPECT_EQ(error_number(Code::kUnsupported), EOPNOTSUPP);
   EXPECT_EQ(error_number(Code::kIo), EIO);
+  EXPECT_EQ(error_number(Code::kUnreachable), EIO);
   EXPECT_EQ(error_number(Code::kNoSpace), ENOSPC);
   EXPECT_EQ(error_number(Code::kBusy), EBUSY);
   EXPECT_EQ(error_number(Code::kLocked), EBUSY);

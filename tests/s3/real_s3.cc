@@ -71,6 +71,16 @@ engine::S3Settings RealS3::settings(std::string_view prefix, int by_port) {
   return settings;
 }
 
+std::map<std::string, std::string> RealS3::environment(int by_port) {
+  return {{"AWS_ENDPOINT_URL_S3", settings("", by_port).endpoint.value},
+          {"AWS_ACCESS_KEY_ID", kAccessKey},
+          {"AWS_SECRET_ACCESS_KEY", kSecretKey},
+          {"AWS_SESSION_TOKEN", ""},
+          {"AWS_PROFILE", ""},
+          {"AWS_REGION", "us-east-1"},
+          {"EPOCHFS_S3_ANONYMOUS", ""}};
+}
+
 std::string RealS3::unused_prefix() {
   static std::atomic<int> next = 0;
   return fmt::format("test-{}", ++next);

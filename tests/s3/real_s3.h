@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include <memory>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -22,6 +22,8 @@ class RealS3 {
 
   // Of a place in the bucket, by way of another port (a proxy's) if given.
   [[nodiscard]] static engine::S3Settings settings(std::string_view prefix, int by_port = 0);
+  // The same for the command.
+  [[nodiscard]] static std::map<std::string, std::string> environment(int by_port = 0);
   // A prefix that no other test uses.
   [[nodiscard]] static std::string unused_prefix();
 };

@@ -179,7 +179,7 @@ TEST_F(S3FaultsTest, TellsAfterAFewAttempts) {
   const int before = proxy_.requests();
   const auto content = store->get("data", 10);
   ASSERT_FALSE(content);
-  EXPECT_EQ(content.error().code, Code::kIo);
+  EXPECT_EQ(content.error().code, Code::kUnreachable);
   EXPECT_NE(content.error().text.find("503 SlowDown (injected), after 4 attempts"),
             std::string::npos)
       << content.error().text;
@@ -203,7 +203,7 @@ TEST_F(S3FaultsTest, GivesUpOnAServerThatDrips) {
   proxy_.fail({.fault = ProxyFault::kDrip, .times = 1000, .delay = milliseconds(20)});
   const auto content = storage(times)->get("data", 1000);
   ASSERT_FALSE(content);
-  EXPECT_EQ(content.error().code, Code::kIo);
+  EXPECT_EQ(content.error().code, Code::kUnreachable);
 }
 
 TEST_F(S3FaultsTest, WaitsNoLongerThanItsDeadlineWhenAskedTo) {
@@ -212,7 +212,7 @@ TEST_F(S3FaultsTest, WaitsNoLongerThanItsDeadlineWhenAskedTo) {
                .answer = answer("503 Later", "SlowDown", "Retry-After: 3000\r\n")});
   const auto content = storage()->get("data", 10);  // a wait would end this test's patience
   ASSERT_FALSE(content);
-  EXPECT_EQ(content.error().code, Code::kIo);
+  EXPECT_EQ(content.error().code, Code::kUnreachable);
 }
 
 TEST_F(S3FaultsTest, TellsWhenNobodyListens) {
@@ -221,7 +221,7 @@ TEST_F(S3FaultsTest, TellsWhenNobodyListens) {
   const auto store = make_s3_storage(RealS3::settings(prefix_, port), kQuick);
   const auto content = store->get("data", 10);
   ASSERT_FALSE(content);
-  EXPECT_EQ(content.error().code, Code::kIo);
+  EXPECT_EQ(content.error().code, Code::kUnreachable);
   EXPECT_NE(content.error().text.find(fmt::format("127.0.0.1:{}", port)), std::string::npos)
       << content.error().text;
 }

@@ -183,7 +183,7 @@ TEST_F(S3StorageTest, NamesWhatWasRefusedAndByWhom) {
   settings.credentials.value->secret_access_key = "wrong-secret";
   const auto refused = make_s3_storage(settings)->get("data", 10);
   ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code, Code::kIo);
+  EXPECT_EQ(refused.error().code, Code::kUnreachable);
   for (const std::string& part :
        {storage_->describe("data"), fmt::format("127.0.0.1:{}", RealS3::port()), std::string("403"),
         std::string("SignatureDoesNotMatch"), std::string("check the credentials")})
@@ -197,7 +197,7 @@ TEST_F(S3StorageTest, TellsAMissingBucketFromAMissingObject) {
   const auto storage = make_s3_storage(settings);
   for (const auto& error : {storage->get("data", 10).error(), storage->list("").error(),
                             storage->replace("data", {}, std::nullopt).error()}) {
-    EXPECT_EQ(error.code, Code::kIo);
+    EXPECT_EQ(error.code, Code::kUnreachable);
     EXPECT_NE(error.text.find("NoSuchBucket"), std::string::npos) << error.text;
   }
 }

@@ -65,6 +65,7 @@ class FaultyStorage final : public Storage {
                        const std::optional<std::string>& expected) override;
   Result<void> remove(std::string_view name) override;
   Result<std::unique_ptr<WriterLock>> lock_writer(std::string_view directory, bool wait) override;
+  [[nodiscard]] bool has_locks() const noexcept override { return inner_->has_locks(); }
 
  private:
   class Plan;
