@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <thread>
 #include <utility>
 
 #include "engine/capture/source_path.h"
@@ -13,8 +14,9 @@
 namespace epochfs::engine {
 namespace {
 
-// How often a database that is checkpointed while it is read is tried again.
-constexpr int kGrafeoAttempts = 5;
+// For how long, and how often, a database is tried again that its own users are changing.
+constexpr auto kGrafeoPatience = std::chrono::seconds(3);
+constexpr auto kGrafeoPause = std::chrono::milliseconds(5);
 
 std::string_view format_name(grafeo::Generation generation) {
   return generation == grafeo::Generation::kV1 ? "grafeo-v1" : "grafeo-v2";
@@ -31,6 +33,17 @@ Result<void> check_nothing_is_pending(const std::string& path) {
   return {};
 }
 
+template <typename Attempt>
+Result<void> while_busy(const Attempt& attempt) {
+  const auto deadline = std::chrono::steady_clock::now() + kGrafeoPatience;
+  while (true) {
+    auto done = attempt();
+    if (done || done.error().code != Code::kBusy) return done;
+    if (std::chrono::steady_clock::now() >= deadline) return done;
+    std::this_thread::sleep_for(kGrafeoPause);
+  }
+}
+
 class GrafeoBackup {
  public:
   explicit GrafeoBackup(BackupOptions options) : options_(std::move(options)) {}
@@ -44,9 +57,12 @@ class GrafeoBackup {
     TRY_ASSIGN(path_, resolve(options_.database_path));
     report_.engine = native::Engine::kGrafeo;
     report_.database = std::filesystem::path(path_).stem().string();
-    TRY(check_generation());
+    TRY(while_busy([&] { return check_generation(); }));
     TRY(open_writer());
-    TRY(attempt());
+    TRY(while_busy([&]() -> Result<void> {
+      TRY(open_database());
+      return back_up();
+    }));
     report_.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     return report_;
@@ -79,18 +95,6 @@ class GrafeoBackup {
                             ": Grafeo 0.6 has written there, and 0.5 could not read it any more; "
                             "choose another directory");
     return {};
-  }
-
-  Result<void> attempt() {
-    for (int number = 1;; ++number) {
-      auto opened = open_database();
-      if (opened) {
-        auto done = back_up();
-        if (done || done.error().code != Code::kBusy || number == kGrafeoAttempts) return done;
-      } else if (opened.error().code != Code::kBusy || number == kGrafeoAttempts) {
-        return opened;
-      }
-    }
   }
 
   Result<void> open_database() {

@@ -10,7 +10,7 @@ namespace epochfs::engine {
 namespace {
 
 std::string problem_text(const IndexProblem& problem) {
-  const std::string what = fmt::format("{}: {}", printable(problem.object), problem.text);
+  std::string what = fmt::format("{}: {}", printable(problem.object), problem.text);
   if (problem.first_lost.get() == 0) return what;
   return fmt::format("{} (epochs {} to {} are lost)", what, problem.first_lost.get(),
                      problem.last_lost.get());

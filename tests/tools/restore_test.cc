@@ -73,7 +73,7 @@ TEST_F(RestoreTest, FillsADirectoryUnderTheDatabasesOwnName) {
 
 TEST_F(RestoreTest, GivesTheFileToItsOwnerAlone) {
   const ProcessResult result =
-      shell("umask 0; \"$epochfs\" restore \"" + repository_ + "\" out.db && stat -c %a out.db");
+      shell(R"(umask 0; "$epochfs" restore ')" + repository_ + "' out.db && stat -c %a out.db");
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(lines_of(result.out).back(), "600");
 }
