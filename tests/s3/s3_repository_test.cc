@@ -90,7 +90,7 @@ TEST_F(S3RepositoryTest, IsMounted) {
 TEST_F(S3RepositoryTest, LosesNothingToTwoWriters) {
   commit(0);
   must({"backup", database_, repository_});
-  constexpr int kRounds = 8;
+  constexpr int kRounds = 3;
   int lost = 0;
   for (int round = 1; round <= kRounds; ++round) {
     commit(round);
