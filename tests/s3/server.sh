@@ -82,7 +82,7 @@ osd pool default pg num = 1
 osd pool default pgp num = 1
 osd pool default pg autoscale mode = off
 rgw data = $directory/rgw
-rgw frontends = beast endpoint=127.0.0.1:$gateway_port
+rgw frontends = beast endpoint=127.0.0.1:$gateway_port tcp_nodelay=1
 rgw thread pool size = 16
 rgw enable usage log = false
 rgw dynamic resharding = false
