@@ -1,0 +1,169 @@
+// Backup directories of Grafeo's in a real mount: every epoch byte for byte, and nothing read that
+// nobody asked for.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "engine/core/handle.h"
+#include "tests/mount/mounted_repository.h"
+#include "tests/support/grafeo_builder.h"
+
+namespace epochfs::test {
+namespace {
+
+namespace files = std::filesystem;
+using Generation = GrafeoBuilder::Generation;
+
+class GrafeoMountTest : public MountedRepositoryTest,
+                        public testing::WithParamInterface<Generation> {
+ protected:
+  // repository(), so that the database is called "repository".
+  GrafeoBuilder builder() const { return {repository(), GetParam()}; }
+  [[nodiscard]] std::string epoch_directory(std::uint64_t epoch) const {
+    return mountpoint() + fmt::format("/repository/epochs/{:010}", epoch);
+  }
+  [[nodiscard]] std::uint64_t bytes_read() const {
+    const std::string status = read_file(mountpoint() + "/repository/.epochfs/status.json");
+    return nlohmann::json::parse(status)["cache"]["bytes_read"];
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Generations, GrafeoMountTest,
+                         testing::Values(Generation::kV1, Generation::kV2), [](const auto& row) {
+                           return row.param == Generation::kV1 ? "V1" : "V2";
+                         });
+
+TEST_P(GrafeoMountTest, ShowsEveryEpochByteForByte) {
+  GrafeoBuilder db = builder();
+  db.commit(2).full().commit(3).incremental().commit(2).incremental();
+  db.commit(2).full().commit(2).incremental();
+  mount();
+  const auto names = list_directory(mountpoint() + "/repository/epochs");
+  ASSERT_EQ(names.size(), db.expected().size());
+  for (const auto& [number, expected] : db.expected()) {
+    SCOPED_TRACE(number);
+    const std::string directory = epoch_directory(number);
+    expect_image(directory + "/repository.grafeo", expected.image);
+    std::vector<std::string> wanted{"epoch.json", "repository.grafeo"};
+    if (!expected.log.empty()) {
+      wanted.emplace_back("repository.grafeo.wal");
+      const std::string log = directory + "/repository.grafeo.wal";
+      EXPECT_EQ(list_directory(log), std::vector<std::string>{expected.log_name});
+      EXPECT_EQ(files::symlink_status(log + "/" + expected.log_name).type(),
+                files::file_type::regular);
+      expect_image(log + "/" + expected.log_name, expected.log);
+    }
+    EXPECT_EQ(list_directory(directory), wanted);
+    // Each of these would change what Grafeo makes of the image.
+    for (const std::string absent : {".checkpoint", ".migrating", ".spill", ".migrate.lock"})
+      EXPECT_FALSE(files::exists(directory + "/repository.grafeo" + absent));
+    EXPECT_FALSE(files::exists(directory + "/repository.grafeo.wal/checkpoint.meta"));
+  }
+  EXPECT_EQ(read_link(mountpoint() + "/repository/latest"), "epochs/" + names.back());
+}
+
+TEST_P(GrafeoMountTest, GivesEpochsToCpAndToRestoreAlike) {
+  GrafeoBuilder db = builder();
+  db.commit(2).full().commit(3).incremental();
+  mount();
+  ASSERT_EQ(run({"cp", "-rp", epoch_directory(4), path("copied")}).exit_code, 0);
+  const ProcessResult restored = epochfs({"restore", repository() + "@4", path("restored.grafeo")});
+  ASSERT_EQ(restored.exit_code, 0) << restored.err;
+  EXPECT_EQ(run({"cmp", path("copied/repository.grafeo"), path("restored.grafeo")}).exit_code, 0);
+  EXPECT_EQ(run({"diff", "-r", path("copied/repository.grafeo.wal"), path("restored.grafeo.wal")})
+                .exit_code,
+            0);
+}
+
+TEST_P(GrafeoMountTest, ReadsWhatIsAskedForAndNoMore) {
+  constexpr std::uint64_t kImageBytes = 64 << 20;
+  GrafeoBuilder db = builder();
+  db.commit(2).full().commit(1).incremental();
+  files::resize_file(db.file(0), kImageBytes);
+  db.reseal(0);
+  mount();
+  const std::uint64_t before = bytes_read();
+  EXPECT_EQ(before, 0U) << "mounting and listing read no image";
+  const std::string image = epoch_directory(3) + "/repository.grafeo";
+  EXPECT_EQ(files::file_size(image), kImageBytes);
+  EXPECT_EQ(bytes_read(), before);
+  std::ifstream in(image, std::ios::binary);
+  in.seekg(40 << 20);
+  std::string page(4096, 'x');
+  in.read(page.data(), 4096);
+  EXPECT_EQ(page, std::string(4096, '\0'));
+  EXPECT_LE(bytes_read() - before, 1U << 20);
+}
+
+TEST_P(GrafeoMountTest, ShowsABackupThatIsMadeMeanwhile) {
+  GrafeoBuilder db = builder();
+  db.commit(2).full();
+  mount();
+  EXPECT_FALSE(files::exists(epoch_directory(3)));
+  db.commit(1).incremental();
+  EXPECT_TRUE(eventually([&] { return files::exists(epoch_directory(3)); }));
+  expect_image(epoch_directory(3) + "/repository.grafeo.wal/" + db.expected().at(3).log_name,
+               db.expected().at(3).log);
+}
+
+TEST_P(GrafeoMountTest, FailsReadsOfAnObjectThatChanged) {
+  GrafeoBuilder db = builder();
+  db.commit(2).full().commit(1).incremental();
+  mount();
+  ASSERT_TRUE(files::exists(epoch_directory(3)));
+  std::ofstream(db.file(0), std::ios::in | std::ios::out | std::ios::binary).put('x');
+  std::ifstream in(epoch_directory(3) + "/repository.grafeo", std::ios::binary);
+  char byte = 0;
+  EXPECT_FALSE(in.read(&byte, 1));
+  expect_image(epoch_directory(3) + "/repository.grafeo.wal/" + db.expected().at(3).log_name,
+               db.expected().at(3).log);
+}
+
+TEST_P(GrafeoMountTest, LetsItsFilesBeLocked) {
+  GrafeoBuilder db = builder();
+  db.commit(2).full();
+  mount();
+  const std::string image = epoch_directory(2) + "/repository.grafeo";
+  const engine::UniqueFd file(::open(image.c_str(), O_RDONLY | O_CLOEXEC));
+  ASSERT_TRUE(file);
+  EXPECT_EQ(::flock(file.get(), LOCK_SH | LOCK_NB), 0);
+}
+
+TEST_P(GrafeoMountTest, TellsOfItInEveryCommand) {
+  GrafeoBuilder db = builder();
+  db.commit(2).full().commit(2).incremental();
+  db.commit(2).full().commit(1).incremental();
+  const ProcessResult log = epochfs({"log", repository(), "--json", "-n", "1"});
+  EXPECT_EQ(log.exit_code, 0) << log.err;
+  const auto newest = nlohmann::json::parse(log.out);
+  EXPECT_EQ(newest["epoch"], 7);
+  EXPECT_EQ(newest["how"], "log");
+  EXPECT_EQ(newest["records"], db.expected().at(7).records);
+  EXPECT_FALSE(newest.contains("state_hash"));
+  EXPECT_FALSE(newest.contains("pages_changed"));
+  const ProcessResult info = epochfs({"info", repository()});
+  EXPECT_EQ(info.exit_code, 0) << info.err;
+  EXPECT_NE(info.out.find("note      epochs 5 to 5 are in no backup"), std::string::npos)
+      << info.out;
+  const ProcessResult diff = epochfs({"diff", repository() + "@2..4", "--json"});
+  EXPECT_EQ(diff.exit_code, 0) << diff.err;
+  EXPECT_EQ(nlohmann::json::parse(diff.out)["transactions"], 2);
+  EXPECT_EQ(epochfs({"verify", repository()}).exit_code, 0);
+  files::remove(db.file(1));
+  EXPECT_EQ(epochfs({"info", repository()}).exit_code, 3);
+  const ProcessResult damaged = epochfs({"verify", repository()});
+  EXPECT_EQ(damaged.exit_code, 4);
+  EXPECT_NE(damaged.out.find("costs epochs 3 to 4"), std::string::npos) << damaged.out;
+  const ProcessResult lost = epochfs({"restore", repository() + "@4", path("out")});
+  EXPECT_EQ(lost.exit_code, 5) << lost.err;
+  const ProcessResult two_files = epochfs({"restore", repository() + "@7", "-"});
+  EXPECT_EQ(two_files.exit_code, 2) << two_files.err;
+}
+
+}  // namespace
+}  // namespace epochfs::test
