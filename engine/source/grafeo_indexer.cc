@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "engine/core/text.h"
 #include "engine/formats/grafeo/image_header.h"
@@ -113,7 +114,12 @@ class GrafeoHistory final : public History {
   }
 
   Result<bool> is_current(const PageIndex::Reader& reader, const DatabaseRow& row) const override {
+    if (row.problems.size() > kProblemsMax) return false;  // they do not name all that is unusable
+    std::set<std::string_view> with_problem;
+    for (const IndexProblem& problem : row.problems) with_problem.insert(problem.object);
     for (std::uint32_t i = 0; i < row.segment_count; ++i) {
+      // Their objects are looked at with the problems, and the index has no row for most of them.
+      if (with_problem.contains(entry(SegmentNo(i)).filename)) continue;
       TRY_ASSIGN(const SegmentRow known, reader.segment(row.number, SegmentNo(i)));
       const auto now = storage_.stat(place_.object(known.filename));
       if (!now && !is_damage(now.error())) return tl::unexpected(now.error());

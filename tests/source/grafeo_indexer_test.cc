@@ -205,6 +205,17 @@ TEST_P(GrafeoChainTest, EndsTheChainAtAnIncrementalThatIsGone) {
   expect_problem(row, "backup_incr_0003.wal", "the chain that it continues is broken", 6, 6);
 }
 
+TEST_P(GrafeoChainTest, KeepsWhatItKnowsOfADirectoryWithDamage) {
+  GrafeoBuilder db = builder();
+  db.commit(1).full().commit(2).incremental().commit(2).incremental();
+  std::filesystem::rename(db.file(1), db.file(1) + ".away");
+  const DatabaseRow damaged = take_in();
+  EXPECT_EQ(epochs(damaged), Numbers{1});
+  EXPECT_EQ(take_in(), damaged);
+  std::filesystem::rename(db.file(1) + ".away", db.file(1));
+  expect_all(take_in(), db);
+}
+
 TEST_P(GrafeoChainTest, EndsTheChainAtAnIncrementalThatTheManifestLacks) {
   GrafeoBuilder db = builder();
   db.commit(1).full().commit(2).incremental().commit(2).incremental().commit(2).incremental();
