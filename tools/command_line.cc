@@ -108,7 +108,8 @@ std::string default_hint(Code code, const std::string& command) {
     case Code::kBusy:
       return "again when its users have let go of it";
     case Code::kNoSpace:
-      return "again when there is room; what was stored before is untouched";
+      return "again when there is room, which an index also finds in another --cache-dir; what was "
+             "stored before is untouched";
     case Code::kCorrupt:
       return command == "backup" ? "" : "`epochfs verify REPO` tells what is damaged";
     case Code::kUnsupported:

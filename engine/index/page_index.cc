@@ -17,6 +17,7 @@
 namespace epochfs::engine {
 
 struct PageIndex::Tables {
+  std::string file;  // for messages
   MDB_env* env = nullptr;
   MDB_dbi meta = 0;
   MDB_dbi databases = 0;
@@ -43,6 +44,16 @@ constexpr std::size_t kMapBytesMin = std::size_t{1} << 28U;
 Failure lmdb_failure(int code, std::string_view what) {
   if (code > 0) return Error::from_errno(code, fmt::format("index: {}", what));
   return Error::io(fmt::format("index: {}: {}", what, mdb_strerror(code)));
+}
+
+// kCorrupt: there is no use in the file, as opposed to in this attempt to open it.
+Failure open_failure(int code, std::string_view what) {
+  for (const int damage : {MDB_CORRUPTED, MDB_INVALID, MDB_VERSION_MISMATCH, MDB_PAGE_NOTFOUND,
+                           MDB_INCOMPATIBLE, MDB_DBS_FULL}) {
+    if (code == damage)
+      return Error::corrupt(fmt::format("index: {}: {}", what, mdb_strerror(code)));
+  }
+  return lmdb_failure(code, what);
 }
 
 MDB_val value_of(ByteView bytes) {
@@ -169,6 +180,28 @@ Result<void> check_not_truncated(MDB_env* env, const std::string& file) {
   return {};
 }
 
+// LMDB writes into a map of its lock file: on a filesystem without room for it that is a SIGBUS.
+Result<void> reserve_lock_file(const std::string& file) {
+  constexpr off_t kBytesPerReader = 64;
+  constexpr off_t kHeadBytes = 4096;  // more than it needs
+  const std::string lock_file = file + "-lock";
+  const UniqueFd lock(::open(lock_file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!lock) return Error::from_errno(errno, fmt::format("index: open {}", lock_file));
+  const int code = ::posix_fallocate(lock.get(), 0, kHeadBytes + kReadersMax * kBytesPerReader);
+  if (code != 0) return Error::from_errno(code, fmt::format("index: make room in {}", lock_file));
+  return {};
+}
+
+int open_environment(MDB_env* env, const std::string& file, PageIndex::Kind kind,
+                     std::size_t map_bytes) {
+  mdb_env_set_maxdbs(env, 8);
+  mdb_env_set_maxreaders(env, kReadersMax);
+  mdb_env_set_mapsize(env, map_bytes);
+  const unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD |
+                         (kind == PageIndex::Kind::kScratch ? unsigned{MDB_NOSYNC} : 0U);
+  return mdb_env_open(env, file.c_str(), flags, 0600);
+}
+
 void remove_index(const std::string& file) {
   ::unlink(file.c_str());
   ::unlink((file + "-lock").c_str());
@@ -206,27 +239,27 @@ Result<std::shared_ptr<PageIndex>> PageIndex::open(const std::string& directory,
   const std::string file = fmt::format("{}/{}", directory, kFileName);
   return open_indexes().get(file, [&]() -> Result<std::shared_ptr<PageIndex>> {
     auto opened = open_once(file, kind);
-    if (opened || opened.error().code == Code::kNoSpace) return opened;
+    if (opened ||
+        (opened.error().code != Code::kCorrupt && opened.error().code != Code::kUnsupported))
+      return opened;
     remove_index(file);
     return open_once(file, kind);
   });
 }
 
 Result<std::shared_ptr<PageIndex>> PageIndex::open_once(const std::string& file, Kind kind) {
-  MDB_env* raw = nullptr;
-  if (const int code = mdb_env_create(&raw); code != 0) return lmdb_failure(code, "create");
+  TRY(reserve_lock_file(file));
   std::shared_ptr<PageIndex> index(new PageIndex);
-  index->env_.reset(raw);
-  mdb_env_set_maxdbs(raw, 8);
-  mdb_env_set_maxreaders(raw, kReadersMax);
-  const unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD |
-                         (kind == Kind::kScratch ? unsigned{MDB_NOSYNC} : 0U);
   int code = ENOMEM;
   for (std::size_t bytes = kMapBytesMax; bytes >= kMapBytesMin && code == ENOMEM; bytes /= 2) {
-    mdb_env_set_mapsize(raw, bytes);
-    code = mdb_env_open(raw, file.c_str(), flags, 0600);
+    MDB_env* fresh = nullptr;  // what could not be opened is good for nothing but to be closed
+    if (code = mdb_env_create(&fresh); code != 0) return lmdb_failure(code, "create");
+    index->env_.reset(fresh);
+    code = open_environment(fresh, file, kind, bytes);
   }
-  if (code != 0) return lmdb_failure(code, fmt::format("open {}", file));
+  if (code != 0) return open_failure(code, fmt::format("open {}", file));
+  MDB_env* raw = index->env_.get();
+  index->tables_->file = file;
   TRY(check_not_truncated(raw, file));
   int dead = 0;
   mdb_reader_check(raw, &dead);
@@ -247,7 +280,7 @@ Result<std::shared_ptr<PageIndex>> PageIndex::open_once(const std::string& file,
                                                                   {"extents", &tables.extents}}};
   for (const auto& [name, handle] : named) {
     if (code = mdb_dbi_open(txn.get(), name, MDB_CREATE, handle); code != 0)
-      return lmdb_failure(code, fmt::format("open table {}", name));
+      return open_failure(code, fmt::format("open table {}", name));
   }
   std::array<std::byte, 4> layout{};
   store_le(MutableByteView(layout), rows::kIndexLayout);
@@ -531,7 +564,7 @@ Result<void> PageIndex::Writer::flush_blocks(DatabaseNo database, SegmentNo segm
 Result<void> PageIndex::Writer::commit() && {
   // LMDB frees the transaction even when the commit fails, so let go of it first.
   if (const int code = mdb_txn_commit(reader_.txn_.release()); code != 0)
-    return lmdb_failure(code, "commit");
+    return lmdb_failure(code, fmt::format("commit to {}", reader_.tables_->file));
   return {};
 }
 

@@ -1,6 +1,7 @@
 #include "engine/index/page_index.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -335,6 +336,25 @@ TEST_F(PageIndexTest, ThrowsAFileAwayThatWasCutShort) {
   const auto index = open();
   ASSERT_NE(index, nullptr);
   EXPECT_EQ(*index->read()->database("app"), std::nullopt);
+}
+
+TEST_F(PageIndexTest, ThrowsNothingAwayThatItOnlyCannotOpenNow) {
+  {
+    const auto index = open();
+    auto writer = index->write();
+    DatabaseRow row;
+    row.number = *writer->begin_database("app");
+    ASSERT_TRUE(writer->put_database("app", row));
+    ASSERT_TRUE(std::move(*writer).commit());
+  }
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const rlimit none{3, limit.rlim_max};  // no more than are open already
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const auto refused = PageIndex::open(directory_ + "/a/b");
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+  EXPECT_FALSE(refused);
+  EXPECT_NE(*open()->read()->database("app"), std::nullopt);
 }
 
 TEST_F(PageIndexTest, KeepsTheLastCommitWhenAWriterIsKilled) {
