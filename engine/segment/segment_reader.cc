@@ -59,13 +59,14 @@ Result<void> check_tables(const TailedBlob& blob, const Footer& footer, std::uin
   return {};
 }
 
+bool has_blocks(const Footer& footer) { return footer.kind != native::SegmentKind::kIncremental; }
+
 // Calls `take(header, columns)` for each chunk of one kind; the others are stepped over. Unit
 // tables come first, then epochs, and they fill their place exactly.
 template <class Take>
 Result<void> walk_tables(const Blob& blob, const Footer& footer, TableKind wanted,
                          const Take& take) {
-  const bool full = footer.kind == native::SegmentKind::kFull;
-  const TableKind unit_kind = full ? TableKind::kBlocks : TableKind::kRecords;
+  const TableKind unit_kind = has_blocks(footer) ? TableKind::kBlocks : TableKind::kRecords;
   const std::uint64_t end = footer.tables_offset + footer.tables_bytes;
   bool at_epochs = false;
   std::uint64_t at = footer.tables_offset;
@@ -171,7 +172,7 @@ Result<SegmentReader> SegmentReader::open(std::shared_ptr<const Blob> blob,
 }
 
 Result<void> SegmentReader::visit_blocks(const BlockVisitor& visit) const {
-  if (footer_.kind != native::SegmentKind::kFull) return Error::invalid("an incremental's blocks");
+  if (!has_blocks(footer_)) return Error::invalid("an incremental's blocks");
   const std::uint32_t pages_per_block = footer_.block_size / footer_.page_size;
   std::uint64_t pages_left = footer_.version_count;
   UnitPlaces places(footer_);
@@ -191,7 +192,7 @@ Result<void> SegmentReader::visit_blocks(const BlockVisitor& visit) const {
 }
 
 Result<void> SegmentReader::visit_records(const RecordVisitor& visit) const {
-  if (footer_.kind != native::SegmentKind::kIncremental) return Error::invalid("a full's records");
+  if (has_blocks(footer_)) return Error::invalid("records of a segment that has blocks");
   UnitPlaces places(footer_);
   PageNo page;
   Epoch newest;

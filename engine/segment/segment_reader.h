@@ -1,6 +1,6 @@
 // One native segment, open for reading.
 //
-// Source    an object written by FullWriter or IncrementalWriter; engine/formats/native/segment.md
+// Source    an object written by one of segment_writer.h; engine/formats/native/segment.md
 // Trust     none: every count, length and offset is checked before it is used
 // Threads   immutable once open; every function may run on any number of threads
 // Memory    one table chunk at a time; nothing is kept but the footer

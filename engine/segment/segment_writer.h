@@ -1,4 +1,5 @@
-// Writes one native segment into an upload: a full from its image, an incremental from its records.
+// Writes one native segment into an upload: a full from its image, an incremental from its records,
+// a log from its bytes.
 //
 // Layout    engine/formats/native/segment.md
 // Threads   one caller; compression runs on `threads` workers behind it, output order is fixed by
@@ -29,8 +30,10 @@ struct SegmentSummary {
   Sha256Digest sha256{};
   Sha256Digest tables_sha256{};
   native::Footer footer;
-  StateHash state;  // fulls: of the image
+  StateHash state;  // fulls: of the image; logs: of the bytes
 };
+
+class BlockWriter;
 
 class FullWriter {
  public:
@@ -46,8 +49,23 @@ class FullWriter {
   Result<SegmentSummary> finish(native::EpochFacts epoch);
 
  private:
-  class Impl;
-  std::unique_ptr<Impl> impl_;
+  std::unique_ptr<BlockWriter> blocks_;
+};
+
+// A file that holds a piece of a database's own log.
+class LogWriter {
+ public:
+  LogWriter(Upload& upload, const SegmentWriterOptions& options);
+  LogWriter(LogWriter&&) noexcept;
+  LogWriter& operator=(LogWriter&&) noexcept;
+  ~LogWriter();
+
+  Result<void> append(ByteView bytes);
+  // The epochs that the file says it is about; whatever they are. kInvalid: there is no byte in it.
+  Result<SegmentSummary> finish(Epoch start_epoch, Epoch end_epoch);
+
+ private:
+  std::unique_ptr<BlockWriter> blocks_;
 };
 
 struct BaseImage {

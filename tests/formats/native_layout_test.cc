@@ -50,6 +50,22 @@ Footer incremental_footer() {
           .tables_hash = 1};
 }
 
+Footer log_footer() {
+  return {.kind = SegmentKind::kLog,
+          .page_size = 65536,
+          .block_size = 65536,
+          .epoch_count = 0,
+          .start_epoch = Epoch(4),
+          .end_epoch = Epoch(3),  // nothing but a schema
+          .base_epoch = Epoch(0),
+          .image_bytes = 100'000,
+          .unit_count = 2,
+          .version_count = 2,
+          .tables_offset = 50'000,
+          .tables_bytes = 300,
+          .tables_hash = 2};
+}
+
 std::uint64_t object_bytes(const Footer& footer) {
   return footer.tables_offset + footer.tables_bytes + kFooterSize;
 }
@@ -67,7 +83,7 @@ Code code_of(const Result<Footer>& result) {
 }
 
 TEST(FooterTest, ComesBackAsItWent) {
-  for (const Footer& footer : {full_footer(), incremental_footer()}) {
+  for (const Footer& footer : {full_footer(), incremental_footer(), log_footer()}) {
     const Bytes frame = encode_footer(footer);
     ASSERT_EQ(frame.size(), kFooterSize);
     const auto parsed = parse_footer(frame, object_bytes(footer));
@@ -101,7 +117,7 @@ TEST(FooterTest, RefusesEveryTruncationAndAnObjectOfAnotherSize) {
 TEST(FooterTest, TellsANewerVersionFromDamage) {
   const Footer footer = full_footer();
   Bytes newer = encode_footer(footer);
-  store_le(MutableByteView(newer).subspan(kFrameHeaderSize + footer_fields::kVersion.offset), 2U);
+  store_le(MutableByteView(newer).subspan(kFrameHeaderSize + footer_fields::kVersion.offset), 3U);
   EXPECT_EQ(code_of(parse_footer(newer, object_bytes(footer))), Code::kCorrupt);
   EXPECT_EQ(code_of(parse_footer(rehashed(newer), object_bytes(footer))), Code::kUnsupported);
 }
@@ -133,10 +149,27 @@ TEST(FooterTest, ReadsReservedBytesOnlyUnderACompatibleFlag) {
   EXPECT_TRUE(parse_footer(rehashed(bytes), object_bytes(footer)));
 }
 
+// What version 1 cannot say is version 2, and nothing else is.
+TEST(FooterTest, IsOfTheLowestVersionThatSaysIt) {
+  Footer empty = full_footer();
+  empty.end_epoch = Epoch(0);
+  EXPECT_EQ(segment_version(full_footer()), 1U);
+  EXPECT_EQ(segment_version(incremental_footer()), 1U);
+  EXPECT_EQ(segment_version(log_footer()), 2U);
+  EXPECT_EQ(segment_version(empty), 2U);
+  for (const Footer& footer : {full_footer(), incremental_footer(), log_footer(), empty}) {
+    Bytes frame = encode_footer(footer);
+    EXPECT_EQ(*parse_footer(frame, object_bytes(footer)), footer);
+    store_le(MutableByteView(frame).subspan(kFrameHeaderSize + footer_fields::kVersion.offset),
+             3 - segment_version(footer));
+    EXPECT_EQ(code_of(parse_footer(rehashed(frame), object_bytes(footer))), Code::kCorrupt);
+  }
+}
+
 // What a writer of bad will puts into the numbers, with the hash made right: refused, or taken for
 // exactly what is written.
 TEST(FooterTest, TakesHostileNumbersForWhatTheyAreOrNotAtAll) {
-  for (const Footer& footer : {full_footer(), incremental_footer()}) {
+  for (const Footer& footer : {full_footer(), incremental_footer(), log_footer()}) {
     for (std::size_t at = footer_fields::kKind.offset; at < footer_fields::kHash.offset; at += 4) {
       for (const std::uint64_t value : kHostile) {
         Bytes bytes = encode_footer(footer);
@@ -161,6 +194,7 @@ TEST(FooterTest, RefusesNumbersThatDisagree) {
   };
   const Footer full = full_footer();
   const Footer incremental = incremental_footer();
+  const Footer log = log_footer();
   const std::vector<Case> cases = {
       {"page size", full, [](Footer& f) { f.page_size = 4097; }},
       {"page size 0", full, [](Footer& f) { f.page_size = 0; }},
@@ -172,7 +206,6 @@ TEST(FooterTest, RefusesNumbersThatDisagree) {
       {"image against blocks", full, [](Footer& f) { f.image_bytes = 400'000; }},
       {"pages", full, [](Footer& f) { f.version_count = 26; }},
       {"two epochs", full, [](Footer& f) { f.epoch_count = 2; }},
-      {"no epoch", full, [](Footer& f) { f.end_epoch = Epoch(0); }},
       {"start", full, [](Footer& f) { f.start_epoch = Epoch(7); }},
       {"base of a full", full, [](Footer& f) { f.base_epoch = Epoch(1); }},
       {"block in incremental", incremental, [](Footer& f) { f.block_size = 32768; }},
@@ -185,7 +218,13 @@ TEST(FooterTest, RefusesNumbersThatDisagree) {
       {"too many versions", incremental, [](Footer& f) { f.version_count = 5 * 16 + 16; }},
       {"units without bytes", incremental, [](Footer& f) { f.unit_count = 5'000; }},
       {"bytes without units", incremental, [](Footer& f) { f.unit_count = 0; }},
-      {"kind", full, [](Footer& f) { f.kind = static_cast<SegmentKind>(2); }},
+      {"kind", full, [](Footer& f) { f.kind = static_cast<SegmentKind>(3); }},
+      {"epochs of a log", log, [](Footer& f) { f.epoch_count = 1; }},
+      {"base of a log", log, [](Footer& f) { f.base_epoch = Epoch(2); }},
+      {"blocks of a log", log, [](Footer& f) { f.unit_count = 3; }},
+      {"no block size of a log", log, [](Footer& f) { f.block_size = 0; }},
+      {"log without a byte", log,
+       [](Footer& f) { f.image_bytes = f.unit_count = f.version_count = 0; }},
   };
   for (const Case& row : cases) {
     Footer footer = row.base;

@@ -25,6 +25,29 @@ TEST(StockZstdTest, UnpacksAFullToTheExactImage) {
   }
 }
 
+TEST(StockZstdTest, UnpacksALogToTheExactFile) {
+  for (const std::uint64_t size : {1U, 32U, 65536U, 65537U, 1'000'003U}) {
+    History history(PageSize(), size);
+    history.commit(size, 0);
+    const TemporaryDirectory directory;
+    directory.write("incr.log.zst", test::store_segment([&](Upload& upload) {
+                                      LogWriter writer(upload, {});
+                                      must(writer.append(history.image(Epoch(1))));
+                                      return writer.finish(Epoch(2), Epoch(9));
+                                    }).bytes);
+    ASSERT_EQ(directory.shell("zstd -q -d incr.log.zst"), 0) << size;
+    EXPECT_EQ(directory.read("incr.log"), history.image(Epoch(1))) << size;
+    EXPECT_EQ(directory.shell("zstd -q -t incr.log.zst"), 0);
+  }
+}
+
+TEST(StockZstdTest, IsNotAskedToUnpackALogWithoutAByte) {
+  const auto storage = make_memory_storage();
+  const auto upload = must(storage->create("segment"));
+  LogWriter writer(*upload, {});
+  EXPECT_EQ(writer.finish(Epoch(2), Epoch(9)).error().code, Code::kInvalid);
+}
+
 // Every record of an incremental carved out with dd and unpacked with its page of the full.
 void expect_stock_tools_read(const History& history) {
   const TemporaryDirectory directory;

@@ -17,6 +17,8 @@ static_assert(kSignatureSize == kFrameHeaderSize + kSignature.size());
 constexpr std::array kDictionaryMagic = {std::byte{0x37}, std::byte{0xa4}, std::byte{0x30},
                                          std::byte{0xec}};
 
+constexpr std::uint32_t kSegmentVersionMax = 2;
+
 constexpr std::uint16_t kHasPrefix = 1;  // flag of a record
 
 // Magic number, header, one block and checksum of the smallest zstd frame that holds a byte.
@@ -54,20 +56,32 @@ Result<void> check_places(const Footer& footer, std::uint64_t object_bytes) {
   return {};
 }
 
-Result<void> check_full(const Footer& footer, PageSize page_size) {
+// Of fulls and logs.
+Result<void> check_blocks(const Footer& footer, PageSize page_size) {
   const std::uint32_t block = footer.block_size;
   if (block < std::max(kBlockBytesMin, page_size.bytes()) || block > kBlockBytesMax ||
       !std::has_single_bit(block))
     return Error::corrupt(fmt::format("blocks of {} bytes", block));
-  if (footer.start_epoch != Epoch(0) || footer.end_epoch == Epoch(0) ||
-      footer.base_epoch != Epoch(0) || footer.epoch_count != 1)
-    return Error::corrupt("epochs of a full");
   const std::uint64_t blocks =
       footer.image_bytes / block + (footer.image_bytes % block != 0 ? 1 : 0);
   if (footer.unit_count != blocks || footer.version_count != page_size.pages_in(footer.image_bytes))
     return Error::corrupt(fmt::format("{} blocks and {} pages in an image of {} bytes",
                                       footer.unit_count, footer.version_count, footer.image_bytes));
   return {};
+}
+
+Result<void> check_full(const Footer& footer, PageSize page_size) {
+  if (footer.start_epoch != Epoch(0) || footer.base_epoch != Epoch(0) || footer.epoch_count != 1)
+    return Error::corrupt("epochs of a full");
+  return check_blocks(footer, page_size);
+}
+
+Result<void> check_log(const Footer& footer, PageSize page_size) {
+  if (footer.base_epoch != Epoch(0) || footer.epoch_count != 0 || footer.image_bytes == 0)
+    return Error::corrupt(fmt::format("a log of {} bytes with {} epochs above {}",
+                                      footer.image_bytes, footer.epoch_count,
+                                      footer.base_epoch.get()));
+  return check_blocks(footer, page_size);
 }
 
 Result<void> check_incremental(const Footer& footer, PageSize page_size) {
@@ -90,8 +104,15 @@ Result<void> check_footer(const Footer& footer, std::uint64_t object_bytes) {
   if (page_size.pages_in(footer.image_bytes) > kPageCountMax)
     return Error::corrupt(fmt::format("an image of {} bytes", footer.image_bytes));
   TRY(check_places(footer, object_bytes));
-  return footer.kind == SegmentKind::kFull ? check_full(footer, page_size)
-                                           : check_incremental(footer, page_size);
+  switch (footer.kind) {
+    case SegmentKind::kFull:
+      return check_full(footer, page_size);
+    case SegmentKind::kIncremental:
+      return check_incremental(footer, page_size);
+    case SegmentKind::kLog:
+      break;
+  }
+  return check_log(footer, page_size);
 }
 
 }  // namespace
@@ -122,12 +143,17 @@ Result<void> check_signature(ByteView frame) {
   return {};
 }
 
+std::uint32_t segment_version(const Footer& footer) noexcept {
+  const bool is_plain_full = footer.kind == SegmentKind::kFull && footer.end_epoch != Epoch(0);
+  return is_plain_full || footer.kind == SegmentKind::kIncremental ? 1 : 2;
+}
+
 Bytes encode_footer(const Footer& footer) {
   using namespace footer_fields;
   std::array<std::byte, kFooterContentSize> content{};
   const std::span record(content);
   store(record, kMagic, footer_magic());
-  store(record, kVersion, kSegmentVersion);
+  store(record, kVersion, segment_version(footer));
   store(record, kKind, static_cast<std::uint32_t>(footer.kind));
   store(record, kPageSize, footer.page_size);
   store(record, kBlockSize, footer.block_size);
@@ -159,15 +185,16 @@ Result<Footer> parse_footer(ByteView frame, std::uint64_t object_bytes) {
   // The footer keeps its shape in every version, so damage never passes for a newer format.
   if (load(record, kHash) != page_hash(ByteView(record).first(kHash.offset)))
     return Error::corrupt("footer hash");
-  if (load(record, kVersion) != kSegmentVersion)
-    return Error::unsupported(fmt::format("segment version {}", load(record, kVersion)));
+  const std::uint32_t version = load(record, kVersion);
+  if (version == 0 || version > kSegmentVersionMax)
+    return Error::unsupported(fmt::format("segment version {}", version));
   const std::uint32_t flags = load(record, kFlags);
   if ((flags & kIncompatibleFlags) != 0)
     return Error::unsupported(fmt::format("segment flags {:#x}", flags));
   if (flags == 0 && (load(record, kReservedFirst) | load(record, kReservedSecond)) != 0)
     return Error::corrupt("reserved bytes of the footer");
   const std::uint32_t kind = load(record, kKind);
-  if (kind > static_cast<std::uint32_t>(SegmentKind::kIncremental))
+  if (kind > static_cast<std::uint32_t>(SegmentKind::kLog))
     return Error::corrupt(fmt::format("segment kind {}", kind));
   const Footer footer{.kind = static_cast<SegmentKind>(kind),
                       .page_size = load(record, kPageSize),
@@ -182,6 +209,9 @@ Result<Footer> parse_footer(ByteView frame, std::uint64_t object_bytes) {
                       .tables_offset = load(record, kTablesOffset),
                       .tables_bytes = load(record, kTablesBytes),
                       .tables_hash = load(record, kTablesHash)};
+  if (version != segment_version(footer))
+    return Error::corrupt(fmt::format("segment kind {} with epoch {} in version {}", kind,
+                                      footer.end_epoch.get(), version));
   TRY(check_footer(footer, object_bytes));
   return footer;
 }

@@ -1,5 +1,5 @@
-// Native segments, version 1: values of the footer, the tables and the record header, and their
-// bytes.
+// Native segments, versions 1 and 2: values of the footer, the tables and the record header, and
+// their bytes.
 //
 // Source    engine/formats/native/segment.md is the specification; this file is its other half
 // Trust     none: every parser checks lengths, counts, offsets and order before it uses them
@@ -32,7 +32,11 @@ inline constexpr std::uint32_t kBlockBytesMax = 64 * 1024;
 inline constexpr std::uint32_t kRecordBytesMax = 64 * 1024;  // versions of one record, decompressed
 inline constexpr std::uint32_t kUnitBytesMax = 128 * 1024;   // a block or record as stored
 
-enum class SegmentKind : std::uint8_t { kFull = 0, kIncremental = 1 };
+enum class SegmentKind : std::uint8_t {
+  kFull = 0,
+  kIncremental = 1,
+  kLog = 2,  // a file that holds a piece of a database's own log, in blocks
+};
 
 // How an epoch came to be known.
 enum class Captured : std::uint8_t {
@@ -76,14 +80,14 @@ struct EpochFacts {
 struct Footer {
   SegmentKind kind = SegmentKind::kFull;
   std::uint32_t page_size = 0;
-  std::uint32_t block_size = 0;  // 0 in incrementals
-  std::uint32_t epoch_count = 0;
-  Epoch start_epoch;  // fulls: 0
+  std::uint32_t block_size = 0;   // 0 in incrementals
+  std::uint32_t epoch_count = 0;  // 0 in logs, which tell of their epochs themselves
+  Epoch start_epoch;              // fulls: 0
   Epoch end_epoch;
   Epoch base_epoch;  // incrementals: end epoch of the full whose pages are the prefixes
-  std::uint64_t image_bytes =
-      0;                         // fulls: size of the image; incrementals: size of the base's image
-  std::uint64_t unit_count = 0;  // blocks or records
+  // Fulls: size of the image. Incrementals: size of the base's image. Logs: size of the file.
+  std::uint64_t image_bytes = 0;
+  std::uint64_t unit_count = 0;     // blocks or records
   std::uint64_t version_count = 0;  // page versions held
   std::uint64_t tables_offset = 0;  // units lie in [kSignatureSize, tables_offset)
   std::uint64_t tables_bytes = 0;
@@ -120,7 +124,8 @@ inline constexpr Field<std::uint64_t, kReservedSecond.end> kHash;  // XXH3-64 of
 static_assert(kHash.end == kFooterContentSize);
 }  // namespace footer_fields
 
-inline constexpr std::uint32_t kSegmentVersion = 1;
+// The lowest version that can say what a footer says: 2 for logs, and for fulls of an epoch 0.
+std::uint32_t segment_version(const Footer& footer) noexcept;
 // Footer flags that a reader must know to read the segment; the others it may pass over.
 inline constexpr std::uint32_t kIncompatibleFlags = 0x0000ffff;
 
