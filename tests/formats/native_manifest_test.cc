@@ -26,6 +26,23 @@ Manifest some_manifest() {
   return manifest;
 }
 
+// Epochs as only Grafeo has them: of nothing, twice the same, ending before they begin.
+Manifest grafeo_manifest() {
+  Manifest manifest = some_manifest();
+  manifest.database = "graph";
+  manifest.file_name = "graph.grafeo";
+  manifest.engine = Engine::kGrafeo;
+  manifest.generation = grafeo::Generation::kV2;
+  manifest.segments = {
+      {SegmentKind::kFull, "full-0.grafeo.zst", Epoch(0), Epoch(0), 1, 2, 3, digest_of("a"),
+       digest_of("b"), 65536, "", 4, 5},
+      {SegmentKind::kLog, "incr-1-0.log.zst", Epoch(1), Epoch(0), 0xffffffff, 12345, 1700000000000,
+       digest_of("c"), digest_of("d"), 65536, "", 0xffffffffffffffff, 0xffffffff},
+      {SegmentKind::kLog, "incr-1-0-2.log.zst", Epoch(1), Epoch(0), 1, 1, 1, digest_of("e"),
+       digest_of("f"), 65536, "", 1, 1}};
+  return manifest;
+}
+
 Cursor some_cursor() {
   return {.epoch = Epoch(9),
           .source_path = "/srv/app.db",
@@ -104,34 +121,68 @@ TEST(ManifestTest, ComesBackAsItWent) {
   }
 }
 
+TEST(ManifestTest, OfGrafeoComesBackAsItWent) {
+  const Manifest manifest = grafeo_manifest();
+  const std::string json = encode_manifest(manifest);
+  const auto parsed = parse_manifest(as_bytes(json));
+  ASSERT_TRUE(parsed) << parsed.error().text << json;
+  EXPECT_EQ(parsed->engine, Engine::kGrafeo);
+  EXPECT_EQ(parsed->generation, grafeo::Generation::kV2);
+  EXPECT_EQ(parsed->segments, manifest.segments);
+  EXPECT_EQ(encode_manifest(*parsed), json);
+}
+
+TEST(ManifestTest, BelongsToOneVersionByItsEngine) {
+  const std::string pages = encode_manifest(some_manifest());
+  const std::string logs = encode_manifest(grafeo_manifest());
+  EXPECT_NE(pages.find("\"format_version\": 1"), std::string::npos);
+  EXPECT_NE(logs.find("\"format_version\": 2"), std::string::npos);
+  Manifest empty = grafeo_manifest();
+  empty.segments.clear();
+  const std::string none = encode_manifest(empty);
+  // As a reader of version 1 has always said of engines that it does not know.
+  EXPECT_EQ(code_of_parsing(replaced(none, "_version\": 2", "_version\": 1")), Code::kUnsupported);
+  EXPECT_EQ(code_of_parsing(replaced(none, "\"grafeo\"", "\"sqlite\"")), Code::kCorrupt);
+  EXPECT_EQ(code_of_parsing(replaced(none, "\"generation\": 2", "\"generation\": 3")),
+            Code::kUnsupported);
+  EXPECT_EQ(code_of_parsing(replaced(logs, "\"Log\"", "\"Incremental\"")), Code::kCorrupt);
+  EXPECT_EQ(code_of_parsing(replaced(pages, "\"Incremental\"", "\"Log\"")), Code::kCorrupt);
+}
+
 TEST(ManifestTest, RefusesEveryTruncation) {
-  const std::string json = encode_manifest(some_manifest());
-  for (std::size_t size = 0; size + 1 < json.size(); ++size)  // without its newline it is whole
-    EXPECT_EQ(code_of_parsing(std::string_view(json).substr(0, size)), Code::kCorrupt) << size;
+  for (const Manifest& manifest : {some_manifest(), grafeo_manifest()}) {
+    const std::string json = encode_manifest(manifest);
+    for (std::size_t size = 0; size + 1 < json.size(); ++size)  // without its newline it is whole
+      EXPECT_EQ(code_of_parsing(std::string_view(json).substr(0, size)), Code::kCorrupt) << size;
+  }
 }
 
 TEST(ManifestTest, RefusesFlippedBytesOrReadsSomethingThatIsSound) {
-  const std::string json = encode_manifest(some_manifest());
-  for (std::size_t at = 0; at < json.size(); ++at) {
-    for (unsigned bit = 0; bit < 8; ++bit) {
-      std::string bad = json;
-      bad[at] = static_cast<char>(bad[at] ^ (1 << bit));
-      const auto parsed = parse_manifest(as_bytes(bad));
-      if (!parsed) continue;
-      const auto again = parse_manifest(as_bytes(encode_manifest(*parsed)));
-      ASSERT_TRUE(again) << again.error().text;
-      EXPECT_EQ(encode_manifest(*again), encode_manifest(*parsed));
+  for (const Manifest& manifest : {some_manifest(), grafeo_manifest()}) {
+    const std::string json = encode_manifest(manifest);
+    for (std::size_t at = 0; at < json.size(); ++at) {
+      for (unsigned bit = 0; bit < 8; ++bit) {
+        std::string bad = json;
+        bad[at] = static_cast<char>(bad[at] ^ (1 << bit));
+        const auto parsed = parse_manifest(as_bytes(bad));
+        if (!parsed) continue;
+        const auto again = parse_manifest(as_bytes(encode_manifest(*parsed)));
+        ASSERT_TRUE(again) << again.error().text;
+        EXPECT_EQ(encode_manifest(*again), encode_manifest(*parsed));
+      }
     }
   }
 }
 
 TEST(ManifestTest, RefusesStrangeValuesOrReadsThemAsTheyAre) {
-  with_strange_values(encode_manifest(some_manifest()), [](const std::string& json) {
-    const auto parsed = parse_manifest(as_bytes(json));
-    if (parsed) {
-      EXPECT_EQ(encode_manifest(*parsed), json);
-    }
-  });
+  for (const Manifest& manifest : {some_manifest(), grafeo_manifest()}) {
+    with_strange_values(encode_manifest(manifest), [](const std::string& json) {
+      const auto parsed = parse_manifest(as_bytes(json));
+      if (parsed) {
+        EXPECT_EQ(encode_manifest(*parsed), json);
+      }
+    });
+  }
 }
 
 TEST(ManifestTest, IgnoresUnknownFieldsWhateverTheyHold) {
@@ -156,7 +207,7 @@ TEST(ManifestTest, RefusesFieldsThatOccurTwice) {
 
 TEST(ManifestTest, TellsANewerVersionFromDamageWhateverElseChanged) {
   const std::string json = encode_manifest(some_manifest());
-  const std::string newer = replaced(json, "\"format_version\": 1", "\"format_version\": 2");
+  const std::string newer = replaced(json, "\"format_version\": 1", "\"format_version\": 3");
   EXPECT_EQ(code_of_parsing(newer), Code::kUnsupported);
   EXPECT_EQ(code_of_parsing(replaced(newer, "\"kind\"", "\"sort\"")), Code::kUnsupported);
   EXPECT_EQ(code_of_parsing(replaced(json, "\"format_version\": 1", "\"format_version\": 0")),

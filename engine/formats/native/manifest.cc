@@ -13,6 +13,7 @@ namespace epochfs::engine::native {
 namespace {
 
 constexpr std::uint64_t kFormatVersion = 1;
+constexpr std::uint64_t kGrafeoVersion = 2;  // of a manifest with logs
 constexpr std::string_view kRepositoryFormat = "epochfs-repository";
 constexpr std::string_view kManifestFormat = "epochfs-manifest";
 constexpr std::string_view kCursorFormat = "epochfs-cursor";
@@ -20,20 +21,23 @@ constexpr std::size_t kRepositoryIdSize = 32;
 
 constexpr std::string_view kFullKind = "Full";
 constexpr std::string_view kIncrementalKind = "Incremental";
+constexpr std::string_view kLogKind = "Log";
 
 Result<void> check_size(ByteView json, std::uint64_t bytes_max) {
   if (json.size() > bytes_max) return Error::corrupt(fmt::format("{} bytes long", json.size()));
   return {};
 }
 
-Result<void> check_format(const JsonFields& fields, std::string_view format) {
+// The version of the document.
+Result<std::uint64_t> check_format(const JsonFields& fields, std::string_view format,
+                                   std::uint64_t version_max) {
   TRY_ASSIGN(const std::string found, fields.text("format"));
   if (found != format) return Error::corrupt(fmt::format("format is not {}", format));
   TRY_ASSIGN(const std::uint64_t version, fields.number("format_version"));
-  if (version > kFormatVersion)
+  if (version > version_max)
     return Error::unsupported(fmt::format("{} version {}", format, version));
-  if (version != kFormatVersion) return Error::corrupt(fmt::format("{} version 0", format));
-  return {};
+  if (version == 0) return Error::corrupt(fmt::format("{} version 0", format));
+  return version;
 }
 
 Result<std::string> plain_name(const JsonFields& fields, std::string_view field) {
@@ -60,13 +64,25 @@ Result<SegmentKind> segment_kind(const JsonFields& fields) {
   TRY_ASSIGN(const std::string kind, fields.text("kind"));
   if (kind == kFullKind) return SegmentKind::kFull;
   if (kind == kIncrementalKind) return SegmentKind::kIncremental;
+  if (kind == kLogKind) return SegmentKind::kLog;
   return Error::corrupt(fmt::format("segment kind '{}'", printable(kind)));
 }
 
-JsonObject segment_object(const SegmentEntry& entry) {
-  const bool full = entry.kind == SegmentKind::kFull;
+std::string_view kind_name(SegmentKind kind) {
+  switch (kind) {
+    case SegmentKind::kFull:
+      return kFullKind;
+    case SegmentKind::kIncremental:
+      return kIncrementalKind;
+    case SegmentKind::kLog:
+      break;
+  }
+  return kLogKind;
+}
+
+JsonObject segment_object(const SegmentEntry& entry, Engine engine) {
   JsonObject object;
-  object.set("kind", full ? kFullKind : kIncrementalKind)
+  object.set("kind", kind_name(entry.kind))
       .set("filename", entry.filename)
       .set("start_epoch", entry.start_epoch.get())
       .set("end_epoch", entry.end_epoch.get())
@@ -76,13 +92,17 @@ JsonObject segment_object(const SegmentEntry& entry) {
       .set("sha256", to_hex(entry.sha256))
       .set("tables_sha256", to_hex(entry.tables_sha256))
       .set("page_size", entry.page_size);
-  if (full)
-    object.set_null("base");
-  else
+  if (entry.kind == SegmentKind::kIncremental)
     object.set("base", entry.base);
+  else
+    object.set_null("base");
+  if (engine == Engine::kGrafeo)
+    object.set("unpacked_bytes", entry.unpacked_bytes)
+        .set("unpacked_checksum", entry.unpacked_checksum);
   return object;
 }
 
+// What entries have in common, whatever the engine.
 Result<SegmentEntry> segment_entry(const JsonFields& fields) {
   SegmentEntry entry;
   TRY_ASSIGN(entry.kind, segment_kind(fields));
@@ -102,17 +122,27 @@ Result<SegmentEntry> segment_entry(const JsonFields& fields) {
     TRY_ASSIGN(entry.base, object_name(fields, "base"));
   } else {
     TRY_ASSIGN(const auto base, fields.text_or_null("base"));
-    if (base) return Error::corrupt("a full with a base");
+    if (base) return Error::corrupt("a full or a log with a base");
   }
+  return entry;
+}
+
+Result<SegmentEntry> grafeo_entry(const JsonFields& fields) {
+  TRY_ASSIGN(SegmentEntry entry, segment_entry(fields));
+  TRY_ASSIGN(entry.unpacked_bytes, fields.number("unpacked_bytes"));
+  TRY_ASSIGN(entry.unpacked_checksum, fields.number_as<std::uint32_t>("unpacked_checksum"));
   return entry;
 }
 
 // Takes segments one after another and sees to it that together they are a history.
 class SegmentList {
  public:
+  explicit SegmentList(bool is_grafeo) : is_grafeo_(is_grafeo) {}
+
   Result<void> add(const JsonFields& fields) {
     const auto where = [this] { return fmt::format("segment {}", entries_.size() + 1); };
-    TRY_ASSIGN(SegmentEntry entry, with_context(segment_entry(fields), where));
+    TRY_ASSIGN(SegmentEntry entry,
+               with_context(is_grafeo_ ? grafeo_entry(fields) : segment_entry(fields), where));
     TRY(with_context(check(entry), where));
     page_sizes_.emplace(entry.filename,
                         entry.kind == SegmentKind::kFull ? entry.page_size : kNotAFull);
@@ -125,9 +155,22 @@ class SegmentList {
   static constexpr std::uint32_t kNotAFull = 0;
 
   Result<void> check(const SegmentEntry& entry) const {
-    const Epoch newest = entries_.empty() ? Epoch(0) : entries_.back().end_epoch;
     if (page_sizes_.contains(entry.filename))
       return Error::corrupt(fmt::format("{} occurs twice", printable(entry.filename)));
+    return is_grafeo_ ? check_grafeo(entry) : check_pages(entry);
+  }
+
+  // Grafeo's epochs may repeat and run backwards: what that means is not for the list to say.
+  static Result<void> check_grafeo(const SegmentEntry& entry) {
+    if (entry.kind == SegmentKind::kIncremental) return Error::corrupt("pages of a log");
+    if (entry.kind == SegmentKind::kFull && entry.start_epoch != Epoch(0))
+      return Error::corrupt("epochs of a full");
+    return {};
+  }
+
+  Result<void> check_pages(const SegmentEntry& entry) const {
+    const Epoch newest = entries_.empty() ? Epoch(0) : entries_.back().end_epoch;
+    if (entry.kind == SegmentKind::kLog) return Error::corrupt("a log among pages");
     if (entry.kind == SegmentKind::kFull) {
       // A full may hold the newest epoch anew.
       if (entry.start_epoch != Epoch(0) || entry.end_epoch == Epoch(0) || entry.end_epoch < newest)
@@ -143,6 +186,7 @@ class SegmentList {
     return {};
   }
 
+  bool is_grafeo_;
   std::vector<SegmentEntry> entries_;
   std::map<std::string, std::uint32_t> page_sizes_;  // of all files, kNotAFull for incrementals
 };
@@ -160,8 +204,44 @@ Result<SourcePosition> source_position(const JsonFields& fields) {
 Result<JsonFields> read_document(ByteView json, std::uint64_t bytes_max, std::string_view format) {
   TRY(check_size(json, bytes_max));
   TRY_ASSIGN(JsonFields fields, read_json_object(json, {}, {}));
-  TRY(check_format(fields, format));
+  TRY(check_format(fields, format, kFormatVersion));
   return fields;
+}
+
+struct ManifestDocument {
+  JsonFields fields;
+  std::vector<SegmentEntry> segments;
+  Result<void> listed;  // whether they were understood
+};
+
+Result<ManifestDocument> read_manifest(ByteView json, bool is_grafeo) {
+  SegmentList segments(is_grafeo);
+  Result<void> listed;
+  TRY_ASSIGN(JsonFields fields,
+             read_json_object(json, "segments", [&](const JsonFields& row) -> Result<void> {
+               if (listed) listed = segments.add(row);
+               return {};
+             }));
+  return ManifestDocument{std::move(fields), std::move(segments).take(), std::move(listed)};
+}
+
+// Each engine belongs to one version of the document.
+Result<Engine> manifest_engine(const JsonFields& fields, std::uint64_t version) {
+  TRY_ASSIGN(const std::string name, fields.text("engine"));
+  TRY_ASSIGN(const Engine engine, engine_from(name));
+  const bool is_grafeo = engine == Engine::kGrafeo;
+  if (version == kFormatVersion && is_grafeo)
+    return Error::unsupported(fmt::format("engine '{}' in version {}", name, version));
+  if (version == kGrafeoVersion && !is_grafeo)
+    return Error::corrupt(fmt::format("engine '{}' in version {}", name, version));
+  return engine;
+}
+
+Result<grafeo::Generation> grafeo_generation(const JsonFields& fields) {
+  TRY_ASSIGN(const std::uint64_t generation, fields.number("generation"));
+  if (generation == 1) return grafeo::Generation::kV1;
+  if (generation == 2) return grafeo::Generation::kV2;
+  return Error::unsupported(fmt::format("generation {} of Grafeo", generation));
 }
 
 }  // namespace
@@ -201,7 +281,7 @@ std::string_view engine_name(Engine engine) noexcept {
 }
 
 Result<Engine> engine_from(std::string_view name) {
-  for (const Engine engine : {Engine::kSqlite, Engine::kFile}) {
+  for (const Engine engine : {Engine::kSqlite, Engine::kFile, Engine::kGrafeo}) {
     if (name == engine_name(engine)) return engine;
   }
   return Error::unsupported(fmt::format("engine '{}'", printable(name)));
@@ -209,10 +289,12 @@ Result<Engine> engine_from(std::string_view name) {
 
 std::string encode_manifest(const Manifest& manifest) {
   JsonArray segments;
-  for (const SegmentEntry& entry : manifest.segments) segments.add(segment_object(entry));
+  for (const SegmentEntry& entry : manifest.segments)
+    segments.add(segment_object(entry, manifest.engine));
+  const bool is_grafeo = manifest.engine == Engine::kGrafeo;
   JsonObject object;
   object.set("format", kManifestFormat)
-      .set("format_version", kFormatVersion)
+      .set("format_version", is_grafeo ? kGrafeoVersion : kFormatVersion)
       .set("database", manifest.database)
       .set("file_name", manifest.file_name)
       .set("engine", engine_name(manifest.engine))
@@ -221,34 +303,38 @@ std::string encode_manifest(const Manifest& manifest) {
     object.set("previous", to_hex(*manifest.previous));
   else
     object.set_null("previous");
+  if (is_grafeo) object.set("generation", static_cast<unsigned>(manifest.generation));
   return object.set("segments", std::move(segments)).pretty();
 }
 
 Result<Manifest> parse_manifest(ByteView json) {
   TRY(check_size(json, kManifestBytesMax));
-  SegmentList segments;
-  Result<void> listed;  // a newer version may list other things: look at the version first
-  TRY_ASSIGN(const JsonFields fields,
-             read_json_object(json, "segments", [&](const JsonFields& row) -> Result<void> {
-               if (listed) listed = segments.add(row);
-               return {};
-             }));
-  TRY(check_format(fields, kManifestFormat));
-  TRY(std::move(listed));
+  TRY_ASSIGN(ManifestDocument document, read_manifest(json, false));
+  // A newer version may list other things: look at the version before the segments.
+  TRY_ASSIGN(const std::uint64_t version,
+             check_format(document.fields, kManifestFormat, kGrafeoVersion));
+  const bool is_grafeo = version == kGrafeoVersion;
+  if (is_grafeo) {
+    TRY_ASSIGN(document, read_manifest(json, true));
+  }
+  TRY(std::move(document.listed));
+  const JsonFields& fields = document.fields;
   TRY(fields.expect_array("segments"));
 
   Manifest manifest;
   TRY_ASSIGN(manifest.database, object_name(fields, "database"));
   TRY_ASSIGN(manifest.file_name, plain_name(fields, "file_name"));
-  TRY_ASSIGN(const std::string engine, fields.text("engine"));
-  TRY_ASSIGN(manifest.engine, engine_from(engine));
+  TRY_ASSIGN(manifest.engine, manifest_engine(fields, version));
+  if (is_grafeo) {
+    TRY_ASSIGN(manifest.generation, grafeo_generation(fields));
+  }
   TRY_ASSIGN(manifest.revision, fields.number("revision"));
   if (manifest.revision == 0) return Error::corrupt("revision 0");
   TRY_ASSIGN(const auto previous, fields.text_or_null("previous"));
   if (previous) {
     TRY_ASSIGN(manifest.previous, digest(fields, "previous"));
   }
-  manifest.segments = std::move(segments).take();
+  manifest.segments = std::move(document.segments);
   return manifest;
 }
 

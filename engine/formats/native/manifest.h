@@ -16,6 +16,7 @@
 
 #include "engine/core/hash.h"
 #include "engine/core/units.h"
+#include "engine/formats/grafeo/units.h"
 #include "engine/formats/native/segment_layout.h"
 
 namespace epochfs::engine::native {
@@ -37,7 +38,7 @@ Result<RepositoryInfo> parse_repository(ByteView json);
 
 enum class Engine { kSqlite, kFile, kGrafeo };
 std::string_view engine_name(Engine engine) noexcept;
-// Of a native repository, which knows no Grafeo. kUnsupported: another name.
+// kUnsupported: another name.
 Result<Engine> engine_from(std::string_view name);
 
 struct SegmentEntry {
@@ -53,6 +54,10 @@ struct SegmentEntry {
       tables_sha256{};  // of tables and footer: what a reader checks when it opens the segment
   std::uint32_t page_size = 0;
   std::string base;  // incrementals: filename of the full whose pages are the prefixes
+  // Of Grafeo's: the file in it, with the CRC-32 that Grafeo's own manifest has for it.
+  std::uint64_t unpacked_bytes = 0;
+  std::uint32_t unpacked_checksum = 0;
+  friend bool operator==(const SegmentEntry&, const SegmentEntry&) = default;
 };
 
 struct Manifest {
@@ -62,10 +67,14 @@ struct Manifest {
   std::uint64_t revision = 0;            // 1, 2, 3, ...: grows by one with every write
   std::optional<Sha256Digest> previous;  // SHA-256 of the manifest before, as stored
   std::vector<SegmentEntry> segments;    // in the order of the backups
+  // Of a database of Grafeo's: that of the manifest which Grafeo would have of it.
+  grafeo::Generation generation = grafeo::Generation::kV1;
 };
+// Version 2 for a database of Grafeo's, whose segments are fulls and logs; else version 1.
 std::string encode_manifest(const Manifest& manifest);
-// Structure only: kinds, plain names, no filename twice, epochs that never run backwards, every
-// incremental's base an earlier full. Chains (is there a hole?) are the timeline's business.
+// Structure only: kinds, plain names, no filename twice; but for Grafeo's, whose epochs are what
+// they are, epochs that never run backwards, every incremental's base an earlier full. Chains (is
+// there a hole?) are the timeline's business.
 Result<Manifest> parse_manifest(ByteView json);
 
 // Where the last backup stopped reading its source. Never part of the commit: without it, or when
