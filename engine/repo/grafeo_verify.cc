@@ -217,8 +217,13 @@ Result<VerifyReport> verify_grafeo(const RepositoryOptions& scratch, const std::
   }
   VerifyReport report;
   for (GrafeoPlace& place : places)
-    TRY(GrafeoVerifier(repository->parts(), std::move(place), quick, progress, report).run());
+    TRY(verify_grafeo_place(repository->parts(), std::move(place), quick, progress, report));
   return report;
+}
+
+Result<void> verify_grafeo_place(const GrafeoParts& parts, GrafeoPlace place, bool quick,
+                                 const Progress& progress, VerifyReport& report) {
+  return GrafeoVerifier(parts, std::move(place), quick, progress, report).run();
 }
 
 }  // namespace epochfs::engine

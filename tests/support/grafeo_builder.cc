@@ -118,24 +118,34 @@ void GrafeoBuilder::put_v1(engine::ByteView payload) {
   open_.push_back({as_string(frame.view()), std::nullopt, 0, 0, false});
 }
 
-void GrafeoBuilder::put_group(std::optional<std::uint64_t> epoch, std::uint64_t records) {
-  ByteWriter payload;
-  if (epoch)
-    grafeo::put_v2_group_start(payload, grafeo::Lsn(lsn_),
-                               {Epoch(*epoch), grafeo::UnixMillis(++time_ms_)});
-  else
-    payload.put_le(lsn_);
-  for (std::uint64_t i = 0; i < records; ++i) {
-    const std::string content = noise(1 + random_() % 20);
-    grafeo::put_v2_record(payload, 16, engine::as_bytes(content));
+// Every frame holds so many records.
+void GrafeoBuilder::put_group(std::optional<std::uint64_t> epoch, std::uint64_t records,
+                              int frames) {
+  const std::uint64_t begin = lsn_;
+  ++transaction_;
+  ByteWriter group;
+  for (int i = 0; i < frames; ++i) {
+    ByteWriter payload;
+    if (i == 0 && epoch)
+      grafeo::put_v2_group_start(payload, grafeo::Lsn(begin),
+                                 {Epoch(*epoch), grafeo::UnixMillis(++time_ms_)});
+    else if (i == 0)
+      payload.put_le(begin);
+    for (std::uint64_t k = 0; k < records; ++k) {
+      const std::string content = noise(1 + random_() % 20);
+      grafeo::put_v2_record(payload, 16, engine::as_bytes(content));
+    }
+    const int flags = (i == 0 ? grafeo::kV2First : 0) | (i + 1 == frames ? grafeo::kV2Last : 0);
+    const std::size_t before = group.size();
+    grafeo::put_v2_frame(
+        group,
+        {grafeo::Lsn(lsn_), grafeo::TransactionId(transaction_), static_cast<std::uint8_t>(flags)},
+        payload.view());
+    lsn_ += group.size() - before;
   }
-  ByteWriter frame;
-  const std::uint8_t both = grafeo::kV2First | grafeo::kV2Last;
-  grafeo::put_v2_frame(frame, {grafeo::Lsn(lsn_), grafeo::TransactionId(++transaction_), both},
-                       payload.view());
-  lsn_ += frame.size();
   const bool begins_segment = open_.empty();
-  open_.push_back({as_string(frame.view()), epoch, records, epoch ? 1U : 0U, begins_segment});
+  const std::uint64_t all_records = records * static_cast<std::uint64_t>(frames);
+  open_.push_back({as_string(group.view()), epoch, all_records, epoch ? 1U : 0U, begins_segment});
 }
 
 GrafeoBuilder& GrafeoBuilder::commit(int count) {
@@ -152,6 +162,11 @@ GrafeoBuilder& GrafeoBuilder::commit(int count) {
     commit_without_epoch();
     advance_to(epoch_ + 1);
   }
+  return *this;
+}
+
+GrafeoBuilder& GrafeoBuilder::commit_in_frames(int count) {
+  put_group(++epoch_, 2, count);
   return *this;
 }
 

@@ -37,6 +37,8 @@ class GrafeoBuilder {
   // --- the live database: all of it goes into the log and waits for a backup ---
   // One transaction each, with some records; the epoch goes up by one.
   GrafeoBuilder& commit(int count = 1);
+  // v2: one transaction in that many frames; at least 2.
+  GrafeoBuilder& commit_in_frames(int count);
   // v2: a group of the current epoch that makes no new one, as of a schema.
   GrafeoBuilder& schema();
   // v2: an empty group.
@@ -86,7 +88,7 @@ class GrafeoBuilder {
   std::string noise(std::size_t size);
   std::string image();
   void put_v1(engine::ByteView payload);
-  void put_group(std::optional<std::uint64_t> epoch, std::uint64_t records);
+  void put_group(std::optional<std::uint64_t> epoch, std::uint64_t records, int frames = 1);
   void tell_epochs(const std::vector<Item>& items, std::uint64_t start);
   std::string v2_header(std::uint64_t first_lsn) const;
   void add_segment(engine::grafeo::SegmentKind kind, std::uint64_t start, const std::string& bytes);
