@@ -16,17 +16,17 @@ AttributeLifetime lifetime_of(NodeKind kind, const Attributes& attributes) noexc
       return {kDay, kDay};  // an epoch never changes
     case NodeKind::kEpochFile:
       return {kDay, attributes.volatile_content ? 0 : kDay};
-    case NodeKind::kEpochs:
-    case NodeKind::kRecent:
-    case NodeKind::kByTime:
     case NodeKind::kYear:
     case NodeKind::kMonth:
     case NodeKind::kDay:
-    case NodeKind::kHidden:
     case NodeKind::kRoot:
       return {kDay, kMoment};  // there for good, but its time moves with new epochs
     case NodeKind::kDatabase:
-      return {1, kMoment};
+    case NodeKind::kEpochs:
+    case NodeKind::kRecent:
+    case NodeKind::kByTime:
+    case NodeKind::kHidden:
+      return {1, kMoment};  // another one when the database's history is replaced
     case NodeKind::kLatest:
     case NodeKind::kMomentLink:
     case NodeKind::kStatus:

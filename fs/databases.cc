@@ -1,6 +1,6 @@
 #include "fs/databases.h"
 
-#include <algorithm>
+#include "engine/core/text.h"
 
 namespace epochfs::fs {
 
@@ -19,34 +19,57 @@ Result<std::vector<Databases::Numbered>> Databases::list() {
 }
 
 Result<std::optional<std::uint32_t>> Databases::find(const std::string& name) {
-  {
-    const std::scoped_lock lock(mutex_);
-    for (std::size_t i = 0; i < slots_.size(); ++i)
-      if (slots_[i].name == name && slots_[i].database)
-        return std::optional(static_cast<std::uint32_t>(i));
-  }
-  auto database = repository_->database(name);
+  auto database = open(name);
   if (!database && database.error().code == engine::Code::kNotFound)
     return std::optional<std::uint32_t>();
   if (!database) return tl::unexpected(std::move(database).error());
-  const std::scoped_lock lock(mutex_);
-  const std::uint32_t number = number_locked(name);
-  slots_[number].database = std::move(*database);
-  return std::optional(number);
+  return std::optional(number_of(*database));
 }
 
 Result<std::shared_ptr<engine::Database>> Databases::get(std::uint32_t number) {
-  std::string name;
+  const std::string name = name_of(number);
+  if (name.empty()) return engine::Error::not_found("no such database");
+  TRY_ASSIGN(auto database, open(name));
+  if (number_of(database) != number)
+    return engine::Error::not_found("the history of " + engine::printable(name) +
+                                    " was replaced by another");
+  return database;
+}
+
+std::uint32_t Databases::newest(std::uint32_t number) {
+  const auto now = find(name_of(number));
+  return now && *now ? **now : number;
+}
+
+Result<std::shared_ptr<engine::Database>> Databases::open(const std::string& name) {
   {
     const std::scoped_lock lock(mutex_);
-    if (number >= slots_.size()) return engine::Error::not_found("no such database");
-    if (slots_[number].database) return slots_[number].database;
-    name = slots_[number].name;
+    const auto number = newest_.find(name);
+    if (number != newest_.end() && slots_[number->second].database)
+      return slots_[number->second].database;
   }
   TRY_ASSIGN(auto database, repository_->database(name));
   const std::scoped_lock lock(mutex_);
-  slots_[number].database = database;
+  slots_[number_locked(name)].database = database;
   return database;
+}
+
+std::uint32_t Databases::number_of(const std::shared_ptr<engine::Database>& database) {
+  const auto timeline = database->timeline();
+  const std::scoped_lock lock(mutex_);
+  const std::uint32_t number = number_locked(database->name());
+  if (!timeline) return number;
+  const std::uint64_t history = (*timeline)->history();
+  Slot& slot = slots_[number];
+  if (!slot.history) slot.history = history;
+  // Another thread may have asked earlier and come here later.
+  if (history <= *slot.history) return number;
+  slot.database.reset();
+  newest_.erase(database->name());
+  const std::uint32_t replacement = number_locked(database->name());
+  slots_[replacement].database = database;
+  slots_[replacement].history = history;
+  return replacement;
 }
 
 std::string Databases::name_of(std::uint32_t number) const {
@@ -69,16 +92,14 @@ void Databases::note_failure(std::uint32_t number, const std::string& text) {
 
 std::string Databases::last_failure(const std::string& name) const {
   const std::scoped_lock lock(mutex_);
-  const auto slot = std::find_if(slots_.begin(), slots_.end(),
-                                 [&](const Slot& candidate) { return candidate.name == name; });
-  return slot == slots_.end() ? std::string() : slot->last_failure;
+  const auto number = newest_.find(name);
+  return number == newest_.end() ? std::string() : slots_[number->second].last_failure;
 }
 
 std::uint32_t Databases::number_locked(const std::string& name) {
-  for (std::size_t i = 0; i < slots_.size(); ++i)
-    if (slots_[i].name == name) return static_cast<std::uint32_t>(i);
-  slots_.push_back({name, nullptr, ""});
-  return static_cast<std::uint32_t>(slots_.size() - 1);
+  const auto [place, is_new] = newest_.try_emplace(name, static_cast<std::uint32_t>(slots_.size()));
+  if (is_new) slots_.push_back({name, nullptr, std::nullopt, ""});
+  return place->second;
 }
 
 }  // namespace epochfs::fs

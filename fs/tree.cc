@@ -122,14 +122,23 @@ std::optional<Period> period_of(const Node& node) {
 }  // namespace
 
 std::uint64_t Tree::inode(const Node& node) const noexcept {
-  return node == top_ ? kRootInode : inode_of(node).value_or(0);
+  return is_top(node) ? kRootInode : inode_of(node).value_or(0);
 }
 
-std::optional<Node> Tree::node(std::uint64_t inode) const noexcept {
-  return inode == kRootInode ? top_ : node_of(inode);
+std::optional<Node> Tree::node(std::uint64_t inode) const {
+  return inode == kRootInode ? top() : node_of(inode);
 }
 
-Node Tree::parent(const Node& node) const noexcept { return node == top_ ? top_ : parent_of(node); }
+Node Tree::parent(const Node& node) const noexcept { return is_top(node) ? node : parent_of(node); }
+
+// The root and a database on top are each the only node of their kind, whatever its number.
+bool Tree::is_top(const Node& node) const noexcept { return node.kind == top_.kind; }
+
+Node Tree::top() const {
+  Node node = top_;
+  if (node.kind == NodeKind::kDatabase) node.database = databases_.newest(node.database);
+  return node;
+}
 
 // --- lookup ---
 
@@ -469,7 +478,9 @@ std::string Tree::describe(const Node& node) const {
 Result<std::shared_ptr<const engine::View>> Tree::view(const Node& node) const {
   TRY_ASSIGN(const auto database, databases_.get(node.database));
   const auto where = [&] { return describe(node); };
-  return as_damage(with_context(database->view(node.epoch()), where));
+  auto found = as_damage(with_context(database->view(node.epoch()), where));
+  TRY(databases_.get(node.database));  // it is of the history that the node stands for
+  return found;
 }
 
 Result<std::optional<EpochFacts>> Tree::newest(const Node& node) const {

@@ -1,6 +1,7 @@
 // The tree of a mount: what names mean, what places look like, what is in them. Knows no FUSE.
 //
-// Errors    kNotFound, kNoSuchEpoch: the place does not exist (any more) · kCorrupt, kIo: it does,
+// Errors    kNotFound, kNoSuchEpoch: the place does not exist, or not any more · kCorrupt, kIo: it
+// does,
 //           but what the repository holds of it cannot be used
 // Threads   any; has no state of its own
 // Cost      of the lookups of a timeline; only the files of an epoch need its view
@@ -37,7 +38,7 @@ class Tree {
 
   // FUSE calls whatever is on top number 1.
   [[nodiscard]] std::uint64_t inode(const Node& node) const noexcept;
-  [[nodiscard]] std::optional<Node> node(std::uint64_t inode) const noexcept;
+  [[nodiscard]] std::optional<Node> node(std::uint64_t inode) const;
   [[nodiscard]] Node parent(const Node& node) const noexcept;
 
   // nullopt: no such name.
@@ -56,6 +57,9 @@ class Tree {
   [[nodiscard]] std::string describe(const Node& node) const;
 
  private:
+  [[nodiscard]] bool is_top(const Node& node) const noexcept;
+  [[nodiscard]] Node top() const;
+
   using MaybeFound = engine::Result<std::optional<Found>>;
 
   MaybeFound lookup_database(std::string_view name) const;

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -23,6 +24,15 @@ void occupy_standard_descriptors() {
   if (fd > 2) ::close(fd);
 }
 
+// The usual 1024 are a default for programs that call select(); a mount of many databases needs
+// more.
+void use_all_descriptors() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int run(const std::vector<std::string>& words) {
   const std::vector<std::string> arguments(words.begin() + (words.empty() ? 0 : 1), words.end());
   if (!words.empty() && tools::is_mount_helper(words.front()))
@@ -34,6 +44,7 @@ int run(const std::vector<std::string>& words) {
 
 int main(int argc, char** argv) {
   occupy_standard_descriptors();
+  use_all_descriptors();
   // Services often start programs with SIGPIPE ignored; `epochfs log | head` shall end there too.
   std::signal(SIGPIPE, SIG_DFL);
   try {

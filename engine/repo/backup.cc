@@ -211,8 +211,8 @@ class Backup {
     if (!row.chain_open || row.chain_end != last.end_epoch || row.newest != last.end_epoch)
       return std::optional<Tip>();
     Tip tip;
-    tip.source =
-        std::make_shared<NativeSource>(parts.storage, parts.index, parts.cache, report_.database);
+    tip.source = std::make_shared<NativeSource>(parts.storage, parts.index, parts.cache,
+                                                parts.open_segments, report_.database);
     TRY_ASSIGN(tip.at, tip.source->context(row.number, row.newest));
     report_.newest = row.newest;
     return std::optional(std::move(tip));

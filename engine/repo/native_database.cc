@@ -65,8 +65,8 @@ std::optional<native::Cursor> load_cursor(const Storage& storage, const std::str
 NativeDatabase::NativeDatabase(NativeParts parts, std::string name)
     : parts_(std::move(parts)),
       name_(std::move(name)),
-      source_(
-          std::make_shared<const NativeSource>(parts_.storage, parts_.index, parts_.cache, name_)),
+      source_(std::make_shared<const NativeSource>(parts_.storage, parts_.index, parts_.cache,
+                                                   parts_.open_segments, name_)),
       taken_([this](const std::shared_ptr<const Taken>& before) { return look(before); }) {}
 
 Result<std::shared_ptr<NativeDatabase>> NativeDatabase::open(const NativeParts& parts,
@@ -111,8 +111,10 @@ Result<std::shared_ptr<const Timeline>> NativeDatabase::timeline() {
 Result<std::shared_ptr<const View>> NativeDatabase::view(Epoch epoch) {
   const auto taken = taken_.current();
   TRY_ASSIGN(const EpochContext at, source_->context(taken->timeline->row().number, epoch));
-  return open_native_view(NativeViewParts{source_, parts_.read_ahead, engine_, file_name_},
-                          *taken->timeline, at);
+  const native::Manifest& manifest = taken->stored.manifest;
+  return open_native_view(
+      NativeViewParts{source_, parts_.read_ahead, manifest.engine, manifest.file_name},
+      *taken->timeline, at);
 }
 
 Result<std::shared_ptr<const EpochImage>> NativeDatabase::image(Epoch epoch) {

@@ -18,6 +18,7 @@ struct NativeParts {
   std::shared_ptr<Storage> storage;
   std::shared_ptr<PageIndex> index;
   std::shared_ptr<BlockCache> cache;
+  std::shared_ptr<OpenSegments> open_segments;
   std::shared_ptr<ReadAhead> read_ahead;
 };
 

@@ -29,6 +29,7 @@ Result<std::shared_ptr<NativeRepository>> NativeRepository::open(const Repositor
   TRY_ASSIGN(OpenedIndex opened, open_index(options, info.id, index_kind));
   NativeParts parts{std::move(storage), std::move(opened.index),
                     std::make_shared<BlockCache>(options.cache_bytes),
+                    std::make_shared<OpenSegments>(),
                     std::make_shared<ReadAhead>(std::max(2U, std::thread::hardware_concurrency()))};
   return std::shared_ptr<NativeRepository>(
       new NativeRepository(std::move(parts), std::move(info), std::move(opened.directory)));

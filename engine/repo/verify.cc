@@ -47,7 +47,8 @@ class DatabaseVerifier {
     manifest_ = std::move(stored->manifest);
     TRY_ASSIGN(row_,
                bring_up_to_date(*parts_.index, *parts_.storage, manifest_, stored->version, true));
-    source_ = std::make_unique<NativeSource>(parts_.storage, parts_.index, parts_.cache, database_);
+    source_ = std::make_unique<NativeSource>(parts_.storage, parts_.index, parts_.cache,
+                                             parts_.open_segments, database_);
     for (const IndexProblem& problem : row_.problems) {
       unusable_.insert(problem.object);
       if (problem.first_lost.get() == 0)

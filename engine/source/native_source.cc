@@ -62,10 +62,12 @@ struct NativeSource::Layout {
 };
 
 NativeSource::NativeSource(std::shared_ptr<const Storage> storage, std::shared_ptr<PageIndex> index,
-                           std::shared_ptr<BlockCache> cache, std::string database)
+                           std::shared_ptr<BlockCache> cache,
+                           std::shared_ptr<OpenSegments> open_segments, std::string database)
     : storage_(std::move(storage)),
       index_(std::move(index)),
       cache_(std::move(cache)),
+      open_segments_(std::move(open_segments)),
       database_(std::move(database)) {}
 
 Result<EpochContext> NativeSource::context(DatabaseNo database, Epoch epoch) const {
@@ -119,14 +121,12 @@ std::string NativeSource::place(DatabaseNo database, SegmentNo segment,
 
 Result<std::shared_ptr<const Blob>> NativeSource::segment_blob(DatabaseNo database,
                                                                SegmentNo segment) const {
-  const std::uint64_t key = object_key(database, segment);
-  {
-    const std::lock_guard lock(open_mutex_);
-    if (const auto found = open_.find(key); found != open_.end()) {
-      open_recent_.splice(open_recent_.begin(), open_recent_, found->second);
-      return found->second->blob;
-    }
-  }
+  return open_segments_->get(object_key(database, segment),
+                             [&] { return open_segment(database, segment); });
+}
+
+Result<std::shared_ptr<const Blob>> NativeSource::open_segment(DatabaseNo database,
+                                                               SegmentNo segment) const {
   TRY_ASSIGN(const PageIndex::Reader reader, index_->read());
   TRY_ASSIGN(const SegmentRow row, reader.segment(database, segment));
   auto blob = storage_->open(fmt::format("{}/{}", database_, row.filename));
@@ -139,16 +139,7 @@ Result<std::shared_ptr<const Blob>> NativeSource::segment_blob(DatabaseNo databa
     TRY(with_context(SegmentReader::open(*blob, &row.tables_sha256),
                      [&] { return fmt::format("segment {} changed", printable(row.filename)); }));
   }
-  const std::lock_guard lock(open_mutex_);
-  if (!open_.contains(key)) {
-    open_recent_.push_front(OpenSegment{key, *blob});
-    open_.emplace(key, open_recent_.begin());
-    if (open_.size() > kOpenSegmentsMax) {
-      open_.erase(open_recent_.back().key);
-      open_recent_.pop_back();
-    }
-  }
-  return *blob;
+  return blob;
 }
 
 Result<Bytes> NativeSource::stored_bytes(DatabaseNo database, SegmentNo segment,

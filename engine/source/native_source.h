@@ -1,22 +1,22 @@
 // Pages of a native repository's database at any epoch: index, segments and cache put together.
 //
 // Trust     every page is checked against its hash before it is returned, every record against its
-// page and epochs Threads   any Memory    blocks live in the cache; at most kOpenSegmentsMax
-// segment objects stay open Errors    kCorrupt: damaged, missing or changed segment, with its name
-// and place · kNoSuchEpoch · kIo
+//           page and epochs
+// Threads   any
+// Memory    blocks live in the cache, open segments in OpenSegments
+// Errors    kCorrupt: damaged, missing or changed segment, with its name and place · kNoSuchEpoch ·
+//           kIo
 #pragma once
 
 #include <atomic>
-#include <list>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "engine/cache/block_cache.h"
 #include "engine/core/pieces.h"
 #include "engine/index/page_index.h"
+#include "engine/source/open_segments.h"
 #include "engine/storage/storage.h"
 
 namespace epochfs::engine {
@@ -40,7 +40,8 @@ struct EpochContext {
 class NativeSource {
  public:
   NativeSource(std::shared_ptr<const Storage> storage, std::shared_ptr<PageIndex> index,
-               std::shared_ptr<BlockCache> cache, std::string database);
+               std::shared_ptr<BlockCache> cache, std::shared_ptr<OpenSegments> open_segments,
+               std::string database);
 
   Result<EpochContext> context(DatabaseNo database, Epoch epoch) const;
 
@@ -63,13 +64,7 @@ class NativeSource {
   [[nodiscard]] const std::string& database() const noexcept { return database_; }
 
  private:
-  static constexpr std::size_t kOpenSegmentsMax = 256;
-
   struct Layout;  // which records and blocks hold a range of pages
-  struct OpenSegment {
-    std::uint64_t key = 0;
-    std::shared_ptr<const Blob> blob;
-  };
 
   Result<Layout> lay_out(const EpochContext& at, PageRange pages) const;
   Result<BlockPtr> load_block(const EpochContext& at, const Layout& layout,
@@ -79,6 +74,7 @@ class NativeSource {
   Result<Bytes> stored_bytes(DatabaseNo database, SegmentNo segment, std::uint64_t offset,
                              std::uint32_t size) const;
   Result<std::shared_ptr<const Blob>> segment_blob(DatabaseNo database, SegmentNo segment) const;
+  Result<std::shared_ptr<const Blob>> open_segment(DatabaseNo database, SegmentNo segment) const;
   // Those of the block's pages that lie in `pages` into `out`, which begins with the first of
   // these.
   Result<void> copy_block(const EpochContext& at, const BlockPlace& found, std::uint64_t block,
@@ -88,11 +84,9 @@ class NativeSource {
   std::shared_ptr<const Storage> storage_;
   std::shared_ptr<PageIndex> index_;
   std::shared_ptr<BlockCache> cache_;
+  std::shared_ptr<OpenSegments> open_segments_;
   std::string database_;
   mutable std::atomic<std::uint64_t> bytes_read_ = 0;
-  mutable std::mutex open_mutex_;  // guards the two below
-  mutable std::list<OpenSegment> open_recent_;
-  mutable std::unordered_map<std::uint64_t, std::list<OpenSegment>::iterator> open_;
 };
 
 }  // namespace epochfs::engine

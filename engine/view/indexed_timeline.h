@@ -14,6 +14,7 @@ class IndexedTimeline final : public Timeline {
   IndexedTimeline(std::shared_ptr<PageIndex> index, DatabaseRow row,
                   std::optional<UtcTime> covered_until);
 
+  [[nodiscard]] std::uint64_t history() const noexcept override { return row_.number.get(); }
   [[nodiscard]] std::uint64_t epoch_count() const noexcept override { return row_.epoch_count; }
   [[nodiscard]] std::optional<Epoch> oldest() const noexcept override;
   [[nodiscard]] std::optional<Epoch> newest() const noexcept override;

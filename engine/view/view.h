@@ -118,6 +118,9 @@ class Timeline {
   Timeline& operator=(const Timeline&) = delete;
   virtual ~Timeline() = default;
 
+  // Another number: not this history continued, but one that has taken its place. What was known of
+  // an epoch says nothing about the epoch of that number now.
+  [[nodiscard]] virtual std::uint64_t history() const noexcept = 0;
   [[nodiscard]] virtual std::uint64_t epoch_count() const noexcept = 0;
   [[nodiscard]] virtual std::optional<Epoch> oldest() const noexcept = 0;
   [[nodiscard]] virtual std::optional<Epoch> newest() const noexcept = 0;

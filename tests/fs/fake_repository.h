@@ -63,8 +63,10 @@ class FakeTimeline final : public engine::Timeline {
  public:
   using Facts = engine::native::EpochFacts;
 
-  explicit FakeTimeline(std::vector<Facts> epochs) : epochs_(std::move(epochs)) {}
+  explicit FakeTimeline(std::vector<Facts> epochs, std::uint64_t history = 1)
+      : epochs_(std::move(epochs)), history_(history) {}
 
+  std::uint64_t history() const noexcept override { return history_; }
   std::uint64_t epoch_count() const noexcept override { return epochs_.size(); }
   std::optional<engine::Epoch> oldest() const noexcept override {
     return epochs_.empty() ? std::nullopt : std::optional(epochs_.front().epoch);
@@ -130,6 +132,7 @@ class FakeTimeline final : public engine::Timeline {
   }
 
   const std::vector<Facts> epochs_;
+  const std::uint64_t history_;
 };
 
 // What a test can make go wrong while the mount runs.
@@ -252,11 +255,14 @@ class FakeDatabase final : public engine::Database {
     return timeline_;
   }
   void append(const engine::native::EpochFacts& facts) {
-    auto epochs = fake_timeline()->epochs();
+    const auto before = fake_timeline();
+    auto epochs = before->epochs();
     epochs.push_back(facts);
-    auto timeline = std::make_shared<FakeTimeline>(std::move(epochs));
-    const std::scoped_lock lock(mutex_);
-    timeline_ = std::move(timeline);
+    set(std::make_shared<FakeTimeline>(std::move(epochs), before->history()));
+  }
+  // Another history takes the place of this one.
+  void replace(std::vector<engine::native::EpochFacts> epochs) {
+    set(std::make_shared<FakeTimeline>(std::move(epochs), fake_timeline()->history() + 1));
   }
 
   std::atomic<std::size_t> views = 0;
@@ -265,6 +271,11 @@ class FakeDatabase final : public engine::Database {
   const std::shared_ptr<FakeDamage> damage = std::make_shared<FakeDamage>();
 
  private:
+  void set(std::shared_ptr<FakeTimeline> timeline) {
+    const std::scoped_lock lock(mutex_);
+    timeline_ = std::move(timeline);
+  }
+
   const std::string name_;
   const std::string file_name_ = "app.db";
   mutable std::mutex mutex_;

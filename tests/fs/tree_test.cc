@@ -268,5 +268,34 @@ TEST_F(TreeTest, AddsUpWhatIsStored) {
   EXPECT_EQ(tree_.stored_bytes(Node{}).value(), 30'000U);
 }
 
+TEST_F(TreeTest, GivesUpWhatItShowedOfAHistoryThatWasReplaced) {
+  const Node before = at({"app", "epochs", "4", "app.db"});
+  ASSERT_TRUE(tree_.open(before));
+  app_->replace({fake_facts(4, utc("2026-11-21"))});
+  EXPECT_EQ(tree_.open(before).error().code, Code::kNotFound);
+  EXPECT_EQ(tree_.attributes(before).error().code, Code::kNotFound);
+  const Node now = at({"app", "epochs", "4", "app.db"});
+  EXPECT_NE(tree_.inode(now), tree_.inode(before));
+  EXPECT_TRUE(tree_.open(now));
+  EXPECT_EQ(now, at({"app", "epochs", "4", "app.db"}));
+  EXPECT_EQ(all_names(*tree_.list(Node{}).value()), (Names{"app", "empty"}));
+  EXPECT_EQ(databases_.opened().size(), 1U);
+}
+
+TEST_F(TreeTest, StaysOnTopWhenTheHistoryIsReplaced) {
+  Databases databases(repository_);
+  ASSERT_EQ(databases.find("app").value(), 0U);
+  const Tree tree(databases, Node::of(NodeKind::kDatabase, 0), utc("2030-01-01"));
+  const auto epochs = [&] {
+    return tree.lookup(tree.node(kRootInode).value(), "epochs").value()->node;
+  };
+  const Node before = epochs();
+  app_->replace({fake_facts(4, utc("2026-11-21"))});
+  EXPECT_NE(epochs(), before);
+  EXPECT_EQ(tree.inode(tree.parent(epochs())), kRootInode);
+  EXPECT_EQ(tree.attributes(before).error().code, Code::kNotFound);
+  EXPECT_TRUE(tree.attributes(epochs()));
+}
+
 }  // namespace
 }  // namespace epochfs::fs

@@ -1,4 +1,5 @@
 // A mount's life: what it learns while it runs, how it ends, and what it needs to start.
+#include <fmt/format.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -6,6 +7,8 @@
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <system_error>
 
 #include "tests/mount/mounted_repository.h"
@@ -75,6 +78,46 @@ TEST_F(RunningMountTest, ShowsADatabaseThatIsBackedUpForTheFirstTime) {
   ASSERT_EQ(epochfs({"backup", "--name", "second", database(), repository()}).exit_code, 0);
   EXPECT_TRUE(eventually([&] { return contains(list_directory(mountpoint()), "second"); }));
   EXPECT_TRUE(std::filesystem::exists(mountpoint() + "/second/latest/app.db"));
+}
+
+// Somebody puts an older copy of the repository back, and the history goes on from there: the same
+// epoch is another one now, while the kernel still holds pages of the one before.
+TEST_F(RunningMountTest, NeverMixesAnEpochWithOneOfAReplacedHistory) {
+  namespace files = std::filesystem;
+  for (const std::string& shown : {repository(), repository() + "#app"}) {
+    SCOPED_TRACE(shown);
+    files::remove_all(repository());
+    files::remove_all(path("older"));
+    for (const char* suffix : {"", "-wal", "-shm"}) files::remove(database() + suffix);
+    SqliteHistory history(database(), 300);
+    backup();
+    files::copy(repository(), path("older"), files::copy_options::recursive);
+    const std::size_t kept = history.moments().size();
+    history.commit();
+    backup();
+    ASSERT_EQ(epochfs({"mount", shown, mountpoint()}).exit_code, 0);
+    const std::string name = fmt::format("{:010}", kept + 1);
+    const std::string file =
+        (shown == repository() ? tree() : mountpoint()) + "/epochs/" + name + "/app.db";
+    const std::string replaced = read_file(file);
+    ASSERT_EQ(replaced, history.moments().back().image);
+
+    files::remove_all(repository() + "/app");
+    files::copy(path("older") + "/app", repository() + "/app", files::copy_options::recursive);
+    // What was backed up before cannot be found in the log again.
+    ASSERT_EQ(run({"sqlite3", database(), "PRAGMA wal_checkpoint(TRUNCATE)"}).exit_code, 0);
+    history.commit();
+    backup();
+    const std::string& wanted = history.moments().back().image;
+    ASSERT_NE(replaced, wanted);
+    EXPECT_TRUE(eventually([&] {
+      std::ifstream in(file, std::ios::binary);  // may be out of sight for a moment
+      const std::string now{std::istreambuf_iterator<char>(in), {}};
+      EXPECT_TRUE(now.empty() || now == replaced || now == wanted);
+      return now == wanted;
+    }));
+    unmount();
+  }
 }
 
 TEST_F(RunningMountTest, UnmountsWhenToldToStop) {
