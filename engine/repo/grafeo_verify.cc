@@ -105,17 +105,15 @@ class GrafeoVerifier {
       const grafeo::SegmentEntry& entry = manifest_.segments[i];
       if (entry.kind != grafeo::SegmentKind::kFull) continue;
       const auto name = object_name(entry);
-      if (!name) continue;  // a problem already
+      if (!name || !check_object_name(*name)) continue;  // a problem already
       auto checked = check_full(*name, entry);
       if (checked) continue;
       if (!is_damage(checked.error())) return checked;
-      // What kept a full from being used at all has been told.
-      if (is_told(entry.filename)) continue;
       const auto cost = served.find(SegmentNo(i));
-      if (cost == served.end())
-        add_damage(entry.filename, checked.error().text, {}, {});
-      else
+      if (cost != served.end())
         add_damage(entry.filename, checked.error().text, cost->second.first, cost->second.last);
+      else if (!is_told(entry.filename))  // what kept it from being used at all has been told
+        add_damage(entry.filename, checked.error().text, {}, {});
     }
     return {};
   }

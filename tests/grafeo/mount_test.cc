@@ -67,9 +67,15 @@ TEST_P(RealGrafeoMountTest, ShowsTheEpochsThatThereAreAndNoOthers) {
   for (const auto& [number, answer] : oracle_.at("epochs").items())
     expected.insert(std::stoull(number));
   EXPECT_EQ(shown(), expected);
-  for (const char* kind : {"holes", "silent"})
-    for (const std::uint64_t number : oracle_.at(kind))
-      EXPECT_FALSE(std::filesystem::exists(epoch(std::to_string(number)))) << kind << number;
+  for (const char* kind : {"holes", "silent"}) {
+    for (const std::uint64_t number : oracle_.at(kind)) {
+      const std::string absent = std::to_string(number);
+      EXPECT_FALSE(std::filesystem::exists(epoch(absent))) << kind << absent;
+      EXPECT_EQ(epochfs({"restore", repository_ + "@" + absent, path("none")}).exit_code, 5)
+          << kind << absent;
+    }
+  }
+  must({"verify", repository_});
 }
 
 TEST_P(RealGrafeoMountTest, OpensAtEveryEpochForSeveralUsersAtOnce) {
@@ -88,6 +94,19 @@ TEST_P(RealGrafeoMountTest, OpensAtEveryEpochForSeveralUsersAtOnce) {
     const ProcessResult result = reader->wait();
     EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
   }
+  EXPECT_EQ(names_in_repository(), before);
+}
+
+// The engine's own restore is what the oracle of make.mjs was compared with (engine_test.cc).
+TEST_P(RealGrafeoMountTest, RestoresEveryEpochForReadingAndWriting) {
+  const auto before = names_in_repository();
+  std::filesystem::create_directory(path("restored"));
+  for (const auto& [number, answer] : oracle_.at("epochs").items())
+    must({"restore", repository_ + "@" + number, path("restored") + "/" + number + ".grafeo"});
+  expect_answers(GetParam(), {path("restored") + "/EPOCH.grafeo"});
+  expect_answers(GetParam(), {path("restored") + "/EPOCH.grafeo", "--write"});
+  // Once more: what was written is in the image now.
+  expect_answers(GetParam(), {path("restored") + "/EPOCH.grafeo"});
   EXPECT_EQ(names_in_repository(), before);
 }
 

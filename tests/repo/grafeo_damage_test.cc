@@ -88,6 +88,16 @@ class GrafeoDamageTest : public testing::TestWithParam<Generation> {
     store();
   }
 
+  void begin_chain() {
+    builder_.full();
+    chain_begin_ = segments_.size();
+    note_segment();
+  }
+  void add_incremental() {
+    builder_.incremental();
+    note_segment();
+  }
+
   struct Outcome {
     bool is_noticed = false;
     std::size_t warnings = 0;
@@ -245,15 +255,6 @@ class GrafeoDamageTest : public testing::TestWithParam<Generation> {
   Numbers all_;
 
  private:
-  void begin_chain() {
-    builder_.full();
-    chain_begin_ = segments_.size();
-    note_segment();
-  }
-  void add_incremental() {
-    builder_.incremental();
-    note_segment();
-  }
   void store() {
     manifest_ = read_file(builder_.directory() + "/" + kManifest);
     for (const Segment& segment : segments_) directory_.put(segment.name, segment.bytes);
@@ -394,6 +395,26 @@ TEST_P(GrafeoDamageTest, IsAFileInThePlaceOfAnother) {
       directory_.put(one.name, one.bytes);
     }
   }
+}
+
+// Its number was passed, so it brings no epoch of its own, and that is told; what follows rests on
+// it.
+TEST_P(GrafeoDamageTest, OfAFullThatIsNoEpochCostsWhatRestsOnIt) {
+  builder_.commit(2);
+  begin_chain();
+  builder_.commit(3);
+  add_incremental();
+  builder_.advance_to(4);
+  begin_chain();
+  builder_.commit(3);
+  add_incremental();
+  for (const Segment& segment : segments_) directory_.put(segment.name, segment.bytes);
+  directory_.put(kManifest, read_file(builder_.directory() + "/" + kManifest));
+  const Numbers all = {2, 3, 4, 5, 6, 7};
+  EXPECT_EQ(look("nothing wrong").right, all);
+  const Segment& full = segments_[2];
+  directory_.put(full.name, flipped(full.bytes, full.bytes.size() - 1, 1));
+  EXPECT_EQ(look("the second full").right, (Numbers{2, 3, 4, 5}));
 }
 
 // A manifest that is older than its directory is a whole one.

@@ -531,5 +531,21 @@ TEST_F(GrafeoIndexerTest, DoesNotReadAgainWhatARewrittenManifestKeeps) {
   EXPECT_EQ(take_in().number, before.number);
 }
 
+TEST_F(GrafeoIndexerTest, BuildsAnewWhenThereWereMoreProblemsThanItKeeps) {
+  GrafeoBuilder db = builder(Generation::kV1);
+  db.commit(1).full();
+  for (std::size_t i = 0; i < kProblemsMax + 2; ++i) {
+    grafeo::SegmentEntry entry = db.manifest().segments.front();
+    entry.filename = "missing-" + std::to_string(i);
+    db.manifest().segments.push_back(entry);
+  }
+  db.save_manifest();
+  const DatabaseRow first = take_in();
+  EXPECT_EQ(first.problems.size(), kProblemsMax + 1);
+  const DatabaseRow second = take_in();
+  EXPECT_EQ(second.problems, first.problems);
+  expect_all(second, db);
+}
+
 }  // namespace
 }  // namespace epochfs::engine
