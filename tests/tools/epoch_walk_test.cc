@@ -25,6 +25,7 @@ class NumberedTimeline : public engine::Timeline {
  public:
   explicit NumberedTimeline(Numbers numbers) : numbers_(std::move(numbers)) {}
 
+  [[nodiscard]] std::uint64_t history() const noexcept override { return 1; }
   [[nodiscard]] std::uint64_t epoch_count() const noexcept override { return numbers_.size(); }
   [[nodiscard]] std::optional<Epoch> oldest() const noexcept override { return at(0); }
   [[nodiscard]] std::optional<Epoch> newest() const noexcept override {
