@@ -30,10 +30,10 @@ StopSignals::~StopSignals() {
   ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
 }
 
-void StopSignals::take() const noexcept {
+int StopSignals::take() const noexcept {
   signalfd_siginfo information{};
-  // Nothing there is as good as one taken: the caller looks at the descriptor again.
-  static_cast<void>(::read(signals_.get(), &information, sizeof information));
+  const ssize_t size = ::read(signals_.get(), &information, sizeof information);
+  return size == sizeof information ? static_cast<int>(information.ssi_signo) : 0;
 }
 
 }  // namespace epochfs::fs

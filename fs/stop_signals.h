@@ -1,4 +1,4 @@
-// The signals that end a mount, as something to wait for.
+// The signals that end a process, as something to wait for.
 //
 // Blocks them for the constructing thread and for every thread that it starts from then on, so that
 // they arrive here and nowhere else: construct it before the first other thread. SIGINT and SIGTERM
@@ -24,8 +24,8 @@ class StopSignals {
 
   // Becomes readable when a signal is there.
   [[nodiscard]] int descriptor() const noexcept { return signals_.get(); }
-  // Consumes one signal, if there is one.
-  void take() const noexcept;
+  // Consumes one signal and says which; 0: there is none.
+  int take() const noexcept;
 
  private:
   StopSignals(engine::UniqueFd signals, sigset_t before, bool ignores_hangup) noexcept

@@ -7,6 +7,7 @@
 #include "engine/core/text.h"
 #include "engine/formats/json/json_text.h"
 #include "engine/repo/operations.h"
+#include "tools/clean_end.h"
 #include "tools/command.h"
 #include "tools/progress_bar.h"
 #include "tools/source_access.h"
@@ -69,6 +70,10 @@ std::string as_json(const BackupReport& report, bool dry_run) {
     json.set_null("reason");
   else
     json.set("reason", report.reason);
+  if (report.warning.empty())
+    json.set_null("warning");
+  else
+    json.set("warning", report.warning);
   json.set("dry_run", dry_run).set("seconds", report.seconds);
   return json.pretty();
 }
@@ -125,6 +130,7 @@ engine::Result<void> print(const BackupReport& report, bool dry_run, const Conte
 }
 
 Outcome<ExitCode> run_backup(const BackupWords& words, const Context& context) {
+  const CleanEnd clean_end;
   engine::BackupOptions options = words.options;
   TRY_ASSIGN(const engine::Source source, parse_place(words.place));
   options.location = source.location;
@@ -151,7 +157,9 @@ Outcome<ExitCode> run_backup(const BackupWords& words, const Context& context) {
     TRY(write_answer(as_json(report, options.dry_run)));
   else
     TRY(print(report, options.dry_run, context));
-  return ExitCode::kDone;
+  if (report.warning.empty()) return ExitCode::kDone;
+  fmt::print(stderr, "epochfs: warning: {}\n", engine::printable(report.warning));
+  return ExitCode::kWarnings;
 }
 
 }  // namespace

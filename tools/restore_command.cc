@@ -10,6 +10,7 @@
 #include "engine/core/time.h"
 #include "engine/formats/json/json_text.h"
 #include "engine/repo/operations.h"
+#include "tools/clean_end.h"
 #include "tools/command.h"
 #include "tools/epoch_text.h"
 #include "tools/progress_bar.h"
@@ -67,6 +68,7 @@ std::string as_line(const RestoreReport& report, const engine::native::EpochFact
 }
 
 Outcome<ExitCode> run_restore(const RestoreWords& words, const Context& context) {
+  const CleanEnd clean_end;
   const bool to_stdout = words.output == "-";
   if (to_stdout && words.json)
     return engine::Error::invalid("restore: --json and the database cannot both go to stdout");

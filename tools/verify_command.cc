@@ -7,6 +7,7 @@
 #include "engine/core/text.h"
 #include "engine/formats/json/json_text.h"
 #include "engine/repo/operations.h"
+#include "tools/clean_end.h"
 #include "tools/command.h"
 #include "tools/progress_bar.h"
 #include "tools/source_access.h"
@@ -93,6 +94,7 @@ engine::Result<void> print(const VerifyReport& report, bool quick, const Context
 }
 
 Outcome<ExitCode> run_verify(const VerifyWords& words, const Context& context) {
+  const CleanEnd clean_end;
   TRY_ASSIGN(const engine::Source source, parse_place(words.place));
   const auto verify = [&] {
     ProgressBar bar(context, "verify");

@@ -169,6 +169,7 @@ class Backup {
     else
       TRY(check_same_database(info));
     TRY_ASSIGN(tip_, load_tip());
+    tip_is_old_ = false;
     if (tip_)
       TRY(take_changes());
     else
@@ -218,6 +219,15 @@ class Backup {
     return std::optional(std::move(tip));
   }
 
+  // The tip after what was committed last. Not before it is needed: the index is no part of a
+  // backup, and what is committed stays so whatever becomes of it.
+  Result<void> renew_tip() {
+    if (!std::exchange(tip_is_old_, false)) return {};
+    TRY_ASSIGN(tip_, load_tip());
+    if (!tip_) return Error::corrupt("the segment just written cannot be read back");
+    return {};
+  }
+
   Result<void> take_changes() {
     bool repository_damaged = false;
     const Tip tip = *tip_;
@@ -261,6 +271,7 @@ class Backup {
   }
 
   Result<void> store_batch(ChangeBatch& batch, bool& repository_damaged) {
+    TRY(renew_tip());
     const EpochContext& at = tip_->at;
     const PageSize page_size = at.base_row.page_size;
     const std::vector<EpochDraft>& drafts = batch.epochs();
@@ -313,8 +324,7 @@ class Backup {
     report_.pages_stored += summary.footer.version_count;
     report_.bytes_stored += summary.size_bytes;
     add_epochs(drafts.size());
-    TRY_ASSIGN(tip_, load_tip());
-    if (!tip_) return Error::corrupt("the segment just written cannot be read back");
+    tip_is_old_ = true;
     return {};
   }
 
@@ -347,16 +357,17 @@ class Backup {
     report_.pages_stored = facts.pages_changed;
     report_.bytes_stored += summary.size_bytes;
     add_epochs(1);
-    TRY_ASSIGN(tip_, load_tip());
+    tip_is_old_ = true;
     return {};
   }
 
   Result<void> finish() {
     if (report_.epochs_added == 0) TRY(confirm());
     TRY(save_cursor());
-    if (!tip_) return {};
     const Epoch before = *report_.newest;
-    TRY(take_base());
+    auto based = take_base();
+    if (!based && report_.epochs_added == 0) return based;
+    if (!based) report_.warning = std::move(based).error().text;
     return *report_.newest == before ? Result<void>() : save_cursor();
   }
 
@@ -371,7 +382,8 @@ class Backup {
     const NativeWriter::ChainCost cost = writer_->chain_cost();
     const bool due =
         cost.incremental_bytes > std::max(kChainBytesFree, kChainCostMax * cost.full_bytes);
-    if ((!options_.full && !due) || writer_->has_full(tip_->at.facts.epoch)) return {};
+    if ((!options_.full && !due) || writer_->has_full(writer_->last_epoch())) return {};
+    TRY(renew_tip());
     const auto image = open_native_image(tip_->source, tip_->at);
     TRY_ASSIGN(auto segment, writer_->begin_full(tip_->at.facts.epoch));
     FullWriter full(*segment.upload, image->page_size(), SegmentWriterOptions{});
@@ -423,6 +435,7 @@ class Backup {
   std::optional<NativeWriter> writer_;
   std::unique_ptr<Snapshot> snapshot_;
   std::optional<Tip> tip_;
+  bool tip_is_old_ = false;                  // epochs were committed since it was loaded
   std::optional<native::Cursor> last_time_;  // how the backup before found the database
   bool changed_while_read_ = false;
   bool look_again_ = true;  // at damage that an earlier command found: it may be mended

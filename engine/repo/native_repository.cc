@@ -39,7 +39,12 @@ Result<std::vector<std::string>> NativeRepository::databases() {
   TRY_ASSIGN(const Listing listing, parts_.storage->list(""));
   std::vector<std::string> names;
   for (const std::string& directory : listing.directories) {
-    if (parts_.storage->stat(manifest_path(directory))) names.push_back(directory);
+    // A history that nobody can open now is none that was never there.
+    bool is_database = parts_.storage->stat(manifest_path(directory)).has_value();
+    if (!is_database) {
+      TRY_ASSIGN(is_database, lost_its_manifest(*parts_.storage, directory));
+    }
+    if (is_database) names.push_back(directory);
   }
   return names;
 }
@@ -47,8 +52,13 @@ Result<std::vector<std::string>> NativeRepository::databases() {
 Result<std::shared_ptr<Database>> NativeRepository::database(const std::string& name) {
   if (!is_plain_name(name)) return Error::not_found(fmt::format("no database {}", printable(name)));
   auto found = databases_.get(name, [&] { return NativeDatabase::open(parts_, name); });
-  if (!found && found.error().code == Code::kNotFound)
+  if (!found && found.error().code == Code::kNotFound) {
+    TRY_ASSIGN(const bool lost, lost_its_manifest(*parts_.storage, name));
+    if (lost)
+      return Error::corrupt(fmt::format("{}: missing, while the segments it names are there",
+                                        parts_.storage->describe(manifest_path(name))));
     return Error::not_found(fmt::format("{} holds no database {}", location(), printable(name)));
+  }
   return found;
 }
 

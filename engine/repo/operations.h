@@ -47,7 +47,8 @@ struct BackupReport {
   std::uint64_t bytes_stored = 0;  // into the repository
   bool wrote_full = false;
   bool wrote_incremental = false;
-  std::string reason;  // why pages were compared, or a full was taken; empty: neither
+  std::string reason;   // why pages were compared, or a full was taken; empty: neither
+  std::string warning;  // what failed when the new epochs were safe already; empty: nothing
   double seconds = 0;
 };
 Result<BackupReport> backup(const BackupOptions& options);

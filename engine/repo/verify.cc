@@ -328,17 +328,6 @@ class DatabaseVerifier {
   std::uint64_t total_bytes_ = 0;
 };
 
-// Those that are listed, and those that cannot be, for want of a manifest.
-Result<std::vector<std::string>> databases_to_verify(NativeRepository& repository) {
-  TRY_ASSIGN(std::vector<std::string> names, repository.databases());
-  TRY_ASSIGN(const Listing listing, repository.parts().storage->list(""));
-  for (const std::string& directory : listing.directories) {
-    TRY_ASSIGN(const bool lost, lost_its_manifest(*repository.parts().storage, directory));
-    if (lost) names.push_back(directory);
-  }
-  return names;
-}
-
 }  // namespace
 
 Result<VerifyReport> verify(const std::string& location, const std::string& database, bool quick,
@@ -351,7 +340,7 @@ Result<VerifyReport> verify(const std::string& location, const std::string& data
     if (report || report.error().code != Code::kNoRepository) return report;
   }
   TRY_ASSIGN(const auto repository, std::move(opened));
-  TRY_ASSIGN(std::vector<std::string> names, databases_to_verify(*repository));
+  TRY_ASSIGN(std::vector<std::string> names, repository->databases());
   if (!database.empty()) {
     if (std::ranges::find(names, database) == names.end())
       return Error::not_found(

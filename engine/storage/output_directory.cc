@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "engine/storage/leftovers.h"
 #include "engine/storage/output_file.h"
 
 namespace epochfs::engine {
@@ -41,7 +42,7 @@ Result<OutputDirectory> OutputDirectory::create(const std::string& path) {
       parent_of(path) / fmt::format(".{}.{}.tmp", name.substr(0, 200), ::getpid());
   std::error_code ignored;
   std::filesystem::remove_all(temporary, ignored);  // of a process of our number that died
-  if (::mkdir(temporary.c_str(), kPrivate) != 0)
+  if (!make_leftover(temporary, [&] { return ::mkdir(temporary.c_str(), kPrivate) == 0; }))
     return Error::from_errno(errno, fmt::format("create {}", temporary));
   return OutputDirectory(path, std::move(temporary));
 }
@@ -50,13 +51,16 @@ OutputDirectory::OutputDirectory(OutputDirectory&& other) noexcept
     : path_(std::move(other.path_)), temporary_(std::exchange(other.temporary_, {})) {}
 
 OutputDirectory::~OutputDirectory() {
+  if (temporary_.empty()) return;
   std::error_code ignored;
-  if (!temporary_.empty()) std::filesystem::remove_all(temporary_, ignored);
+  std::filesystem::remove_all(temporary_, ignored);
+  forget_leftover(temporary_);
 }
 
 Result<void> OutputDirectory::commit() {
   if (rename_exclusively(temporary_, path_) != 0)
     return Error::from_errno(errno, fmt::format("create {}", path_));
+  forget_leftover(temporary_);
   temporary_.clear();
   return sync_directory_of(path_);
 }

@@ -6,11 +6,13 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "engine/storage/leftovers.h"
+
 namespace epochfs::engine {
 
 Result<TemporaryDirectory> TemporaryDirectory::create(const std::string& parent) {
   std::string path = parent + "/epochfs-XXXXXX";
-  if (::mkdtemp(path.data()) == nullptr)
+  if (!make_leftover(path, [&] { return ::mkdtemp(path.data()) != nullptr; }))
     return Error::from_errno(errno, fmt::format("cannot make a directory in {}", parent));
   return TemporaryDirectory(std::move(path));
 }
@@ -19,6 +21,7 @@ TemporaryDirectory::~TemporaryDirectory() {
   if (path_.empty()) return;
   std::error_code ignored;
   std::filesystem::remove_all(path_, ignored);
+  forget_leftover(path_);
 }
 
 std::string temporary_parent() {

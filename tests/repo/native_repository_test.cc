@@ -245,6 +245,10 @@ TEST_F(NativeRepositoryTest, BeginsNoNewHistoryOverOneThatLostItsManifest) {
   ASSERT_TRUE(verified) << verified.error().text;
   ASSERT_EQ(verified->damage.size(), 1U);
   EXPECT_EQ(verified->damage[0].database, "notes");
+  const auto repository = *Repository::open({location(), path("cache"), 1 << 20});
+  EXPECT_EQ(*repository->databases(), std::vector<std::string>{"notes"});
+  EXPECT_EQ(repository->database("notes").error().code, Code::kCorrupt);
+  EXPECT_EQ(repository->database("other").error().code, Code::kNotFound);
   EXPECT_EQ(verified->damage[0].object, "manifest.json");
 }
 

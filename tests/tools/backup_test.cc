@@ -1,4 +1,6 @@
+#include <chrono>
 #include <csignal>
+#include <filesystem>
 
 #include "tests/tools/repository_test_base.h"
 
@@ -156,6 +158,42 @@ TEST_F(BackupTest, DrawsProgressOnATerminalOnly) {
   EXPECT_EQ(epochfs({"backup", database_, repository_}).err, "");
   history_.commit();
   EXPECT_EQ(epochfs({"backup", "-q", database_, repository_}, {.error_is_terminal = true}).err, "");
+}
+
+// The index lies in the cache, and is no part of a backup.
+TEST_F(BackupTest, NeedsNoRoomInTheCache) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can make a small filesystem";
+  const std::string cache = path("small");
+  std::filesystem::create_directory(cache);
+  const ProcessResult result =
+      shell("set -e; mount -t tmpfs -o size=512k,mode=700 none " + cache +
+            "; export EPOCHFS_CACHE_DIR=" + cache + "; $epochfs info " + repository_ +
+            " >/dev/null; cp " + database_ + " other.db; " + "dd if=/dev/zero of=" + cache +
+            "/filling bs=4k 2>/dev/null || true; " + "$epochfs backup -q " + database_ + " " +
+            repository_ + "; $epochfs backup -q other.db " + repository_);
+  EXPECT_EQ(shell("umount " + cache).exit_code, 0);
+  EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
+  EXPECT_EQ(lines_of(result.out), (std::vector<std::string>{"epoch 8", "epoch 1"})) << result.err;
+}
+
+TEST_F(FirstBackupTest, LeavesNothingBehindWhenAVerifyIsEnded) {
+  write_file(path("data.bin"), std::string(64 << 20, 'x'));
+  must({"backup", path("data.bin"), path("repository")});
+  const std::filesystem::path temporary = path("temporary");
+  std::filesystem::create_directory(temporary);
+  const auto is_empty = [&] { return std::filesystem::is_empty(temporary); };
+  bool was_ended = false;
+  for (int attempt = 0; attempt < 20 && !was_ended; ++attempt) {
+    Process verify(command({"verify", path("repository")}),
+                   with_own_cache({.environment = {{"TMPDIR", temporary}}}));
+    while (is_empty() && !verify.ends_within(std::chrono::milliseconds(1))) continue;
+    verify.signal(SIGTERM);
+    const int exit_code = verify.wait().exit_code;
+    was_ended = exit_code == 128 + SIGTERM;
+    EXPECT_TRUE(was_ended || exit_code == 0) << exit_code;
+    EXPECT_TRUE(is_empty());
+  }
+  EXPECT_TRUE(was_ended);
 }
 
 }  // namespace
