@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "engine/core/hash.h"
@@ -49,6 +50,12 @@ Result<std::uint64_t> size_of(const UniqueFd& file, const std::string& path) {
 }
 
 }  // namespace
+
+bool GrafeoImage::is_one(const std::string& path) {
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  std::array<std::byte, grafeo::kImageMagicSize> start{};
+  return file && local::read_exactly(file, 0, start, path) && grafeo::is_image_start(start);
+}
 
 Result<GrafeoImage> GrafeoImage::open(const std::string& path) {
   UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));

@@ -21,6 +21,8 @@ namespace epochfs::engine {
 
 class GrafeoImage {
  public:
+  // Whether the file begins as images do, sound or not. A file that cannot be read is none.
+  static bool is_one(const std::string& path);
   // `path`: without symbolic links, for the log lies beside the file itself.
   static Result<GrafeoImage> open(const std::string& path);
 

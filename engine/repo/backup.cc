@@ -7,12 +7,14 @@
 #include <filesystem>
 #include <utility>
 
+#include "engine/capture/grafeo_image.h"
 #include "engine/capture/snapshot.h"
 #include "engine/capture/source_path.h"
 #include "engine/core/text.h"
 #include "engine/core/time.h"
 #include "engine/formats/grafeo/manifest.h"
 #include "engine/formats/native/seal.h"
+#include "engine/repo/backup_target.h"
 #include "engine/repo/epoch_states.h"
 #include "engine/repo/grafeo_backup.h"
 #include "engine/repo/image_walk.h"
@@ -34,35 +36,6 @@ constexpr std::uint64_t kChainCostMax = 2;
 constexpr std::uint64_t kChainBytesFree = 4ULL * 1024 * 1024;
 // How often a database that changes while it is read is tried again.
 constexpr int kAttempts = 5;
-constexpr std::uint64_t kCacheBytes = 64ULL * 1024 * 1024;
-
-std::string default_name(const std::string& path) {
-  const std::filesystem::path file = std::filesystem::path(path).filename();
-  const std::string stem = file.stem().string();
-  return stem.empty() ? file.string() : stem;
-}
-
-Result<std::string> database_name(const BackupOptions& options) {
-  std::string name = options.name.empty() ? default_name(options.database_path) : options.name;
-  if (!is_plain_name(name) || name.starts_with('.') || printable(name) != name)
-    return Error::invalid(
-        fmt::format("'{}' cannot name a database: choose another with --name", printable(name)));
-  return name;
-}
-
-// A name that comes back out of a manifest as another, or not at all, must be refused before
-// anything is stored under it.
-Result<void> check_file_name(const std::string& name) {
-  native::Manifest manifest;
-  manifest.database = manifest.file_name = name;
-  manifest.revision = 1;
-  const auto read = native::parse_manifest(as_bytes(native::encode_manifest(manifest)));
-  if (read && read->file_name == name) return {};
-  return Error::invalid(
-      fmt::format("'{}': no repository can hold a file of this name (UTF-8 without control "
-                  "characters and backslashes): rename it, or name a link to it",
-                  printable(name)));
-}
 
 // What is known of the newest epoch, so that the next can be told from it.
 struct Tip {
@@ -78,7 +51,7 @@ class Backup {
 
   Result<BackupReport> run() {
     const auto begin = std::chrono::steady_clock::now();
-    TRY_ASSIGN(report_.database, database_name(options_));
+    TRY_ASSIGN(report_.database, database_name(options_.name, options_.database_path));
     TRY(check_file_name(last_component(options_.database_path)));
     TRY(open_repository());
     for (int attempt = 1;; ++attempt) {
@@ -120,15 +93,6 @@ class Backup {
     }
   }
 
-  Result<void> make_repository(const Storage& storage) const {
-    auto made = init_repository(options_.location);
-    // Two first backups at once: whoever came first made it.
-    if (!made && made.error().code == Code::kExists &&
-        storage.stat(std::string(native::kRepositoryFile)))
-      return {};
-    return made;
-  }
-
   Result<void> open_repository() {
     TRY_ASSIGN(const auto storage, open_storage(options_.location));
     const auto present = storage->stat(std::string(native::kRepositoryFile));
@@ -136,10 +100,8 @@ class Backup {
     const bool first_use = !present || !storage->stat(manifest_path(report_.database));
     // A database that cannot be read must leave no trace in the repository.
     if (first_use) TRY(look());
-    if (!present && options_.dry_run) return {};
-    if (!present) TRY(make_repository(*storage));
-    TRY_ASSIGN(repository_, NativeRepository::open(RepositoryOptions{
-                                options_.location, options_.cache_directory, kCacheBytes}));
+    TRY_ASSIGN(repository_,
+               open_target(options_.location, options_.cache_directory, !options_.dry_run));
     if (first_use && options_.dry_run) return {};
     TRY_ASSIGN(NativeWriter writer,
                NativeWriter::open(repository_->parts(), report_.database, options_.wait));
@@ -441,6 +403,16 @@ class Backup {
   bool look_again_ = true;  // at damage that an earlier command found: it may be mended
 };
 
+// What a database is backed up as does not change; a new one shows what it is.
+Result<bool> is_of_grafeo(const BackupOptions& options) {
+  if (options.engine) return *options.engine == native::Engine::kGrafeo;
+  TRY_ASSIGN(const std::string name, database_name(options.name, options.database_path));
+  TRY_ASSIGN(const auto storage, open_storage(options.location));
+  const auto known = load_manifest(*storage, name);
+  if (known) return known->manifest.engine == native::Engine::kGrafeo;
+  return GrafeoImage::is_one(options.database_path);
+}
+
 }  // namespace
 
 Result<void> init_repository(const std::string& location) {
@@ -466,7 +438,9 @@ Result<void> init_repository(const std::string& location) {
 }
 
 Result<BackupReport> backup(const BackupOptions& options) {
-  return options.format ? backup_grafeo(options) : Backup(options).run();
+  if (options.format) return backup_grafeo(options);
+  TRY_ASSIGN(const bool grafeo, is_of_grafeo(options));
+  return grafeo ? backup_grafeo(options) : Backup(options).run();
 }
 
 }  // namespace epochfs::engine

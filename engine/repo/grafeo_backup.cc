@@ -9,7 +9,10 @@
 #include <utility>
 
 #include "engine/capture/source_path.h"
+#include "engine/repo/backup_target.h"
 #include "engine/repo/grafeo_chain.h"
+#include "engine/repo/grafeo_directory_writer.h"
+#include "engine/repo/packed_grafeo_writer.h"
 
 namespace epochfs::engine {
 namespace {
@@ -50,15 +53,15 @@ class GrafeoBackup {
 
   Result<BackupReport> run() {
     const auto begin = std::chrono::steady_clock::now();
-    if (!options_.name.empty() || options_.engine)
+    if (options_.format && (!options_.name.empty() || options_.engine))
       return Error::invalid(
           "a directory in Grafeo's format holds one database of Grafeo: "
           "neither --name nor --engine goes with it");
     TRY_ASSIGN(path_, resolve(options_.database_path));
     report_.engine = native::Engine::kGrafeo;
-    report_.database = std::filesystem::path(path_).stem().string();
-    TRY(while_busy([&] { return check_generation(); }));
-    TRY(open_writer());
+    TRY(while_busy([&] { return find_generation(); }));
+    TRY(options_.format ? open_directory() : open_repository());
+    TRY(check_generation_goes_on());
     TRY(while_busy([&]() -> Result<void> {
       TRY(open_database());
       return back_up();
@@ -71,29 +74,48 @@ class GrafeoBackup {
  private:
   [[nodiscard]] std::string log_directory() const { return path_ + ".wal"; }
 
-  // A database that cannot be read must leave no trace in the directory.
-  Result<void> check_generation() {
+  // A database that cannot be read must leave no trace where the backup goes.
+  Result<void> find_generation() {
     TRY_ASSIGN(const GrafeoImage image, GrafeoImage::open(path_));
-    const grafeo::Generation is = image.header().generation();
-    if (is != *options_.format)
+    generation_ = image.header().generation();
+    if (options_.format && generation_ != *options_.format)
       return Error::invalid(
           fmt::format("{} is a database of format {}: use --format {}, or let Grafeo convert it",
-                      path_, format_name(is), format_name(is)));
+                      path_, format_name(generation_), format_name(generation_)));
     return {};
   }
 
-  Result<void> open_writer() {
-    using Lock = GrafeoWriter::Lock;
-    Lock lock = options_.wait ? Lock::kWaitFor : Lock::kTake;
-    if (options_.dry_run) lock = Lock::kNone;
-    TRY_ASSIGN(GrafeoWriter writer, GrafeoWriter::open(options_.location, lock));
-    writer_.emplace(std::move(writer));
+  [[nodiscard]] GrafeoWriter::Lock lock() const {
+    if (options_.dry_run) return GrafeoWriter::Lock::kNone;
+    return options_.wait ? GrafeoWriter::Lock::kWaitFor : GrafeoWriter::Lock::kTake;
+  }
+
+  Result<void> open_directory() {
+    report_.database = std::filesystem::path(path_).stem().string();
+    TRY_ASSIGN(writer_, GrafeoDirectoryWriter::open(options_.location, lock()));
+    return {};
+  }
+
+  Result<void> open_repository() {
+    TRY_ASSIGN(report_.database, database_name(options_.name, options_.database_path));
+    const std::string file_name = last_component(options_.database_path);
+    TRY(check_file_name(file_name));
+    TRY_ASSIGN(const auto repository,
+               open_target(options_.location, options_.cache_directory, !options_.dry_run));
+    if (!repository) return {};
+    TRY_ASSIGN(writer_, PackedGrafeoWriter::open(repository->parts(),
+                                                 {report_.database, file_name, lock(), false}));
+    return {};
+  }
+
+  Result<void> check_generation_goes_on() const {
+    if (!writer_) return {};
     const grafeo::Manifest& manifest = writer_->manifest();
-    if (*options_.format == grafeo::Generation::kV1 && !manifest.segments.empty() &&
+    if (generation_ == grafeo::Generation::kV1 && !manifest.segments.empty() &&
         manifest.generation == grafeo::Generation::kV2)
-      return Error::invalid(options_.location +
-                            ": Grafeo 0.6 has written there, and 0.5 could not read it any more; "
-                            "choose another directory");
+      return Error::invalid(fmt::format(
+          "{}: Grafeo 0.6 has written there, and 0.5 could not read it any more; choose another {}",
+          writer_->location(), options_.format ? "directory" : "--name"));
     return {};
   }
 
@@ -103,7 +125,7 @@ class GrafeoBackup {
     TRY_ASSIGN(GrafeoImage image, GrafeoImage::open(path_));
     image_.emplace(std::move(image));
     // 0.5 writes its image in place, and names nothing that would show it.
-    if (*options_.format == grafeo::Generation::kV1) TRY(image_->lock_out_writers());
+    if (generation_ == grafeo::Generation::kV1) TRY(image_->lock_out_writers());
     TRY_ASSIGN(chain_, GrafeoChain::open(*image_, log_directory()));
     return image_->confirm();
   }
@@ -126,8 +148,9 @@ class GrafeoBackup {
   }
 
   Result<GrafeoChain::Tip> find_tip() {
-    if (writer_->chain().empty())
-      return GrafeoChain::Tip{std::nullopt, "first backup into this directory"};
+    if (!writer_ || writer_->chain().empty())
+      return GrafeoChain::Tip{std::nullopt, options_.format ? "first backup into this directory"
+                                                            : "first backup of this database"};
     const auto sound = writer_->check_chain();
     if (!sound && sound.error().code == Code::kIo) return tl::unexpected(sound.error());
     if (!sound) return GrafeoChain::Tip{std::nullopt, sound.error().text};
@@ -149,17 +172,18 @@ class GrafeoBackup {
 
   Result<void> check_full_may_follow() {
     const Epoch epoch = image_->header().epoch;
-    const auto last = writer_->last_epoch();
+    const auto last = last_epoch();
     if (!last || epoch >= *last) return {};
     return Error::invalid(fmt::format(
         "a new full is needed ({}), but {} has epoch {} already and the image is of epoch {}: "
-        "let Grafeo checkpoint the database, or choose another directory",
-        report_.reason, options_.location, last->get(), epoch.get()));
+        "let Grafeo checkpoint the database, or choose another {}",
+        report_.reason, options_.location, last->get(), epoch.get(),
+        options_.format ? "directory" : "--name"));
   }
 
   Result<void> take_full() {
     const Epoch epoch = image_->header().epoch;
-    const auto last = writer_->last_epoch();
+    const auto last = last_epoch();
     if (!options_.dry_run) TRY(store_full(epoch));
     report_.wrote_full = true;
     if (!last || epoch > *last) add_epochs({epoch});
@@ -167,9 +191,11 @@ class GrafeoBackup {
   }
 
   Result<void> store_full(Epoch epoch) {
-    TRY_ASSIGN(auto segment, writer_->begin_full(epoch));
-    TRY(image_->read([&](ByteView bytes) { return append(segment, bytes, image_->size_bytes()); }));
-    return commit(std::move(segment));
+    grafeo::SegmentEntry entry;
+    entry.end_epoch = epoch;
+    TRY(writer_->begin(std::move(entry)));
+    TRY(image_->read([&](ByteView bytes) { return append(bytes, image_->size_bytes()); }));
+    return commit();
   }
 
   Result<void> take_increment(const GrafeoIncrement& increment) {
@@ -180,23 +206,30 @@ class GrafeoBackup {
   }
 
   Result<void> store_increment(const GrafeoIncrement& increment) {
-    TRY_ASSIGN(auto segment, writer_->begin_incremental(increment.header.start_epoch,
-                                                        increment.header.end_epoch));
-    TRY(segment.append(grafeo::encode_gbak_header(increment.header)));
-    TRY(chain_->write(increment, [&](ByteView bytes) { return append(segment, bytes, 0); }));
-    return commit(std::move(segment));
+    grafeo::SegmentEntry entry;
+    entry.kind = grafeo::SegmentKind::kIncremental;
+    entry.start_epoch = increment.header.start_epoch;
+    entry.end_epoch = increment.header.end_epoch;
+    TRY(writer_->begin(std::move(entry)));
+    TRY(writer_->append(grafeo::encode_gbak_header(increment.header)));
+    TRY(chain_->write(increment, [&](ByteView bytes) { return append(bytes, 0); }));
+    return commit();
   }
 
-  Result<void> append(GrafeoWriter::OpenSegment& segment, ByteView bytes, std::uint64_t total) {
+  Result<void> append(ByteView bytes, std::uint64_t total) {
     report_.bytes_read += bytes.size();
     if (options_.progress) options_.progress(report_.bytes_read, total);
-    return segment.append(bytes);
+    return writer_->append(bytes);
   }
 
-  Result<void> commit(GrafeoWriter::OpenSegment segment) {
-    TRY_ASSIGN(const std::uint64_t size, writer_->commit(std::move(segment), *options_.format));
+  Result<void> commit() {
+    TRY_ASSIGN(const std::uint64_t size, writer_->commit(generation_));
     report_.bytes_stored += size;
     return {};
+  }
+
+  [[nodiscard]] std::optional<Epoch> last_epoch() const {
+    return writer_ ? writer_->last_epoch() : std::nullopt;
   }
 
   void add_epochs(const std::vector<Epoch>& epochs) {
@@ -208,7 +241,8 @@ class GrafeoBackup {
   BackupOptions options_;
   BackupReport report_;
   std::string path_;
-  std::optional<GrafeoWriter> writer_;
+  grafeo::Generation generation_ = grafeo::Generation::kV2;  // of the database
+  std::unique_ptr<GrafeoWriter> writer_;  // none for a dry run where nothing is yet
   std::optional<GrafeoImage> image_;
   std::unique_ptr<GrafeoChain> chain_;  // may refer to the image
 };

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include "engine/core/text.h"
+#include "engine/repo/native_database.h"
 #include "engine/repo/summary.h"
+#include "engine/repo/unpacked_storage.h"
 #include "engine/source/history.h"
 #include "engine/view/grafeo_logged.h"
 #include "engine/view/grafeo_view.h"
@@ -11,11 +13,7 @@
 namespace epochfs::engine {
 namespace {
 
-// The image is called after the database, and names that are made of its name must fit, too.
-std::string image_name(const std::string& database) {
-  constexpr std::size_t kNameBytesMax = 200;
-  return (database.size() <= kNameBytesMax ? database : "database") + ".grafeo";
-}
+constexpr std::size_t kNameBytesMax = 200;  // names that are made of a name must fit, too
 
 // Everything up to the newest segment that could be used is there.
 std::optional<UtcTime> covered_until(const DatabaseRow& row, const grafeo::Manifest& manifest) {
@@ -23,15 +21,61 @@ std::optional<UtcTime> covered_until(const DatabaseRow& row, const grafeo::Manif
   return to_utc(manifest.segments.back().created);
 }
 
+Result<StoredGrafeoManifest> load_packed_manifest(const Storage& storage,
+                                                  const std::string& database) {
+  TRY_ASSIGN(StoredManifest stored, load_manifest(storage, database));
+  if (stored.manifest.engine != native::Engine::kGrafeo)
+    return Error::corrupt(storage.describe(database) + " holds no database of Grafeo's any more");
+  StoredGrafeoManifest result;
+  result.version = std::move(stored.version);
+  result.file_name = std::move(stored.manifest.file_name);
+  if (result.file_name.size() > kNameBytesMax) result.file_name = grafeo_image_name(database);
+  result.manifest = unpacked_manifest(stored.manifest);
+  for (const native::SegmentEntry& entry : stored.manifest.segments)
+    result.stored_bytes += entry.size_bytes;
+  return result;
+}
+
 }  // namespace
+
+grafeo::Manifest unpacked_manifest(const native::Manifest& manifest) {
+  grafeo::Manifest unpacked;
+  unpacked.generation = manifest.generation;
+  for (const native::SegmentEntry& entry : manifest.segments) {
+    const bool is_full = entry.kind == native::SegmentKind::kFull;
+    unpacked.segments.push_back(
+        {is_full ? grafeo::SegmentKind::kFull : grafeo::SegmentKind::kIncremental, entry.filename,
+         entry.start_epoch, entry.end_epoch, entry.unpacked_checksum, entry.unpacked_bytes,
+         grafeo::UnixMillis(entry.created_at_ms)});
+  }
+  return unpacked;
+}
+
+GrafeoParts packed_grafeo_parts(const NativeParts& parts, const std::string& database) {
+  const auto storage = std::make_shared<UnpackedStorage>(parts.storage, parts.cache, database);
+  return GrafeoParts{storage, parts.index, storage->bytes_read()};
+}
+
+GrafeoPlace packed_grafeo_place(const std::string& database) {
+  return GrafeoPlace{database, database, true};
+}
+
+std::string grafeo_image_name(const std::string& database) {
+  return (database.size() <= kNameBytesMax ? database : "database") + ".grafeo";
+}
 
 Result<StoredGrafeoManifest> load_grafeo_manifest(const Storage& storage,
                                                   const GrafeoPlace& place) {
+  if (place.is_packed) return load_packed_manifest(storage, place.database);
   const std::string object = place.object(grafeo::kManifestFile);
   TRY_ASSIGN(Storage::Content content, storage.get(object, grafeo::kManifestBytesMax));
   TRY_ASSIGN(grafeo::Manifest manifest, with_context(grafeo::parse_manifest(content.bytes),
                                                      [&] { return storage.describe(object); }));
-  return StoredGrafeoManifest{std::move(manifest), std::move(content.version)};
+  StoredGrafeoManifest stored{std::move(manifest), std::move(content.version),
+                              grafeo_image_name(place.database), 0};
+  for (const grafeo::SegmentEntry& entry : stored.manifest.segments)
+    stored.stored_bytes += entry.size_bytes;
+  return stored;
 }
 
 Result<std::vector<GrafeoPlace>> find_grafeo_places(const Storage& storage,
@@ -61,14 +105,14 @@ Result<std::optional<std::string>> gap_before(const Timeline& timeline,
 
 GrafeoDatabase::GrafeoDatabase(GrafeoParts parts, GrafeoPlace place)
     : parts_(std::move(parts)),
-      file_name_(image_name(place.database)),
       source_(std::make_shared<const GrafeoSource>(parts_.storage, parts_.index, std::move(place))),
       taken_([this](const std::shared_ptr<const Taken>& before) { return look(before); }) {}
 
 Result<std::shared_ptr<GrafeoDatabase>> GrafeoDatabase::open(const GrafeoParts& parts,
                                                              GrafeoPlace place) {
   std::shared_ptr<GrafeoDatabase> database(new GrafeoDatabase(parts, std::move(place)));
-  TRY(database->taken_.first());
+  TRY_ASSIGN(const auto taken, database->taken_.first());
+  database->file_name_ = taken->stored.file_name;
   return database;
 }
 
@@ -76,7 +120,7 @@ Result<std::shared_ptr<const GrafeoDatabase::Taken>> GrafeoDatabase::look(
     const std::shared_ptr<const Taken>& before) const {
   const Storage& storage = *parts_.storage;
   const GrafeoPlace& place = source_->place();
-  const auto info = storage.stat(place.object(grafeo::kManifestFile));
+  const auto info = storage.stat(place.object(place.manifest_file()));
   if (before && info && info->version == before->stored.version) {
     TRY_ASSIGN(const bool indexed,
                is_indexed(*parts_.index, before->timeline->row(), place.database));
@@ -88,6 +132,7 @@ Result<std::shared_ptr<const GrafeoDatabase::Taken>> GrafeoDatabase::look(
                return take_in_grafeo(*parts_.index, storage, place, taken->stored.manifest,
                                      taken->stored.version, before == nullptr);
              }));
+  row.stored_bytes = taken->stored.stored_bytes;
   const auto covered = covered_until(row, taken->stored.manifest);
   taken->timeline = std::make_shared<const IndexedTimeline>(parts_.index, std::move(row), covered);
   return taken;
@@ -123,7 +168,8 @@ Result<DatabaseSummary> GrafeoDatabase::summary() {
   summary.file_name = file_name_;
   for (const grafeo::SegmentEntry& entry : taken->stored.manifest.segments) {
     // What is no name of a file is a problem already.
-    const std::string filename = object_name(entry).value_or(std::string(grafeo::kManifestFile));
+    const std::string filename =
+        object_name(entry).value_or(std::string(source_->place().manifest_file()));
     TRY(add_segment(summary, timeline, *parts_.storage,
                     {entry.filename, source_->place().object(filename), entry.size_bytes,
                      entry.kind == grafeo::SegmentKind::kFull}));

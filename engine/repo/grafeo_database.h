@@ -1,10 +1,11 @@
-// Backup directories of Grafeo's, mounted as they are: one directory is one database. Inside the
-// room only.
+// Databases of Grafeo's: backup directories of its own, mounted as they are, one directory a
+// database; and those in repositories of ours. Inside the room only.
 //
 // Writes    nothing, ever, into the directories; the index lies in the user's cache
 // Names     a database is called after its directory
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,7 +14,7 @@
 #include "engine/formats/grafeo/manifest.h"
 #include "engine/repo/named_objects.h"
 #include "engine/repo/refreshed.h"
-#include "engine/repo/repository.h"
+#include "engine/repo/stored_database.h"
 #include "engine/source/grafeo_source.h"
 #include "engine/view/indexed_timeline.h"
 
@@ -22,15 +23,31 @@ namespace epochfs::engine {
 struct GrafeoParts {
   std::shared_ptr<const Storage> storage;
   std::shared_ptr<PageIndex> index;
+  // What reading costs where the storage shows more than it stores; null: what is read.
+  std::shared_ptr<const std::atomic<std::uint64_t>> stored_bytes_read = nullptr;
 };
+// Of a database in a repository of ours, and its place in it.
+struct NativeParts;
+GrafeoParts packed_grafeo_parts(const NativeParts& parts, const std::string& database);
+GrafeoPlace packed_grafeo_place(const std::string& database);
 
 struct StoredGrafeoManifest {
   grafeo::Manifest manifest;
-  std::string version;  // of the object
+  std::string version;             // of the object
+  std::string file_name;           // of the image in the epochs
+  std::uint64_t stored_bytes = 0;  // of all segments
 };
+// A manifest of ours as the one that Grafeo would have; segments keep their names.
+grafeo::Manifest unpacked_manifest(const native::Manifest& manifest);
+// Of a place that is packed, what Grafeo's would be.
 // kNotFound: no such directory, or nothing in it.
 Result<StoredGrafeoManifest> load_grafeo_manifest(const Storage& storage, const GrafeoPlace& place);
 
+// What the image is called in the epochs of a database that nobody gave a file's name.
+std::string grafeo_image_name(const std::string& database);
+
+// The directory's own name, where that can be the name of a database.
+std::string name_of_directory(const std::string& location);
 // The directories in the storage that hold a manifest: the root alone, or those right below it.
 // `root_name`: what the root is called.
 Result<std::vector<GrafeoPlace>> find_grafeo_places(const Storage& storage,
@@ -40,7 +57,7 @@ Result<std::vector<GrafeoPlace>> find_grafeo_places(const Storage& storage,
 Result<std::optional<std::string>> gap_before(const Timeline& timeline,
                                               const grafeo::SegmentEntry& full);
 
-class GrafeoDatabase final : public Database {
+class GrafeoDatabase final : public StoredDatabase {
  public:
   // Loads the manifest and takes it in.
   static Result<std::shared_ptr<GrafeoDatabase>> open(const GrafeoParts& parts, GrafeoPlace place);
@@ -56,8 +73,10 @@ class GrafeoDatabase final : public Database {
   Result<std::shared_ptr<const LoggedEpoch>> logged(Epoch epoch) override;
   Result<DatabaseSummary> summary() override;
   std::string last_failure() override { return taken_.failure(); }
-
-  [[nodiscard]] const GrafeoSource& source() const noexcept { return *source_; }
+  [[nodiscard]] std::uint64_t stored_bytes_read() const noexcept override {
+    return parts_.stored_bytes_read ? parts_.stored_bytes_read->load()
+                                    : source_->stored_bytes_read();
+  }
 
  private:
   // A manifest and what followed from it; replaced as a whole.

@@ -11,15 +11,10 @@
 #include "engine/storage/open_storage.h"
 
 namespace epochfs::engine {
-namespace {
-
-// The directory's own name, where that can be the name of a database.
 std::string name_of_directory(const std::string& location) {
   std::string name = std::filesystem::path(canonical_location(location)).filename();
   return check_object_name(name) ? name : "grafeo";
 }
-
-}  // namespace
 
 Result<std::shared_ptr<GrafeoRepository>> GrafeoRepository::open(const RepositoryOptions& options,
                                                                  PageIndex::Kind index_kind) {
@@ -59,7 +54,7 @@ Result<std::shared_ptr<Database>> GrafeoRepository::database(const std::string& 
 CacheCounters GrafeoRepository::cache_counters() const {
   CacheCounters counters;
   for (const auto& database : databases_.held())
-    counters.bytes_read += database->source().stored_bytes_read();
+    counters.bytes_read += database->stored_bytes_read();
   return counters;
 }
 

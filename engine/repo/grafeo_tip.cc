@@ -59,13 +59,13 @@ Result<GrafeoTip> tip_of_incremental(const Blob& blob) {
 
 }  // namespace
 
-Result<GrafeoTip> load_grafeo_tip(const Storage& storage, const grafeo::SegmentEntry& last) {
-  TRY_ASSIGN(const std::string name, grafeo::object_name(last));
-  TRY_ASSIGN(const auto blob, storage.open(name));
+Result<GrafeoTip> load_grafeo_tip(const GrafeoWriter& writer) {
+  const grafeo::SegmentEntry& last = writer.manifest().segments.back();
+  TRY_ASSIGN(const auto blob, writer.open(last));
   TRY_ASSIGN(GrafeoTip tip,
              with_context(last.kind == grafeo::SegmentKind::kFull ? tip_of_full(*blob)
                                                                   : tip_of_incremental(*blob),
-                          [&] { return storage.describe(name); }));
+                          [&] { return last.filename; }));
   tip.epoch = last.end_epoch;
   return tip;
 }

@@ -4,9 +4,7 @@
 // Trust     none; sizes are for GrafeoWriter::check_chain()
 #pragma once
 
-#include "engine/formats/grafeo/manifest.h"
-#include "engine/formats/grafeo/units.h"
-#include "engine/storage/storage.h"
+#include "engine/repo/grafeo_writer.h"
 
 namespace epochfs::engine {
 
@@ -19,8 +17,8 @@ struct GrafeoTip {
 
 inline constexpr std::size_t kTipBytesMax = 4096;
 
-// Of the last segment of the manifest. kUnsupported: it is of the other generation. kNotFound,
-// kCorrupt: nothing can be built on it.
-Result<GrafeoTip> load_grafeo_tip(const Storage& storage, const grafeo::SegmentEntry& last);
+// Of the last segment of the manifest, which has one. kUnsupported: it is of the other generation.
+// kNotFound, kCorrupt: nothing can be built on it.
+Result<GrafeoTip> load_grafeo_tip(const GrafeoWriter& writer);
 
 }  // namespace epochfs::engine

@@ -23,7 +23,7 @@ class GrafeoV1Chain final : public GrafeoChain {
     if (!is_base) return Tip{std::nullopt, "the database was checkpointed since the last full"};
     GrafeoPosition position{chain.front().end_epoch, log_.begin()};
     for (const grafeo::SegmentEntry& entry : chain.subspan(1)) {
-      TRY_ASSIGN(const bool is_next, log_has(entry, position.at, writer.storage()));
+      TRY_ASSIGN(const bool is_next, log_has(entry, position.at, writer));
       if (!is_next) return Tip{std::nullopt, "the log is not the one that was backed up"};
       position.at += entry.size_bytes - grafeo::kGbakHeaderSize;
       position.epoch = entry.end_epoch;
@@ -80,12 +80,11 @@ class GrafeoV1Chain final : public GrafeoChain {
 
   // Whether the file of `entry` is its header and then the log from `at` on, by its checksum.
   [[nodiscard]] Result<bool> log_has(const grafeo::SegmentEntry& entry, std::uint64_t at,
-                                     const Storage& storage) const {
+                                     const GrafeoWriter& writer) const {
     if (entry.size_bytes < grafeo::kGbakHeaderSize) return false;
     const std::uint64_t size = entry.size_bytes - grafeo::kGbakHeaderSize;
     if (size > log_.end() - at) return false;
-    TRY_ASSIGN(const std::string name, grafeo::object_name(entry));
-    TRY_ASSIGN(const auto blob, storage.open(name));
+    TRY_ASSIGN(const auto blob, writer.open(entry));
     Bytes header(grafeo::kGbakHeaderSize);
     TRY(blob->read(0, header));
     Crc32 crc;

@@ -21,7 +21,7 @@ class GrafeoV2Chain final : public GrafeoChain {
       : image_(std::move(image)), log_(std::move(log)) {}
 
   Result<Tip> find_tip(const GrafeoWriter& writer) override {
-    const auto tip = load_grafeo_tip(writer.storage(), writer.manifest().segments.back());
+    const auto tip = load_grafeo_tip(writer);
     if (!tip && tip.error().code == Code::kIo) return tl::unexpected(tip.error());
     if (!tip) return Tip{std::nullopt, tip.error().text};
     if (tip->database_id != *image_.database_id)

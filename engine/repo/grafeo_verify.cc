@@ -43,7 +43,7 @@ class GrafeoVerifier {
     const auto taken = with_newest_manifest([&] { return take_in(); });
     if (!taken && !is_damage(taken.error())) return taken;
     if (!taken) {
-      add_damage(std::string(grafeo::kManifestFile), taken.error().text, {}, {});
+      add_damage(std::string(place_.manifest_file()), taken.error().text, {}, {});
       return {};
     }
     total_bytes_ = bytes_of(manifest_, quick_);
@@ -79,7 +79,7 @@ class GrafeoVerifier {
   // Objects that the manifest does not name: harmless, but worth a word.
   Result<void> note_strangers() {
     TRY_ASSIGN(const Listing listing, parts_.storage->list(place_.directory));
-    std::set<std::string> known = {std::string(grafeo::kManifestFile)};
+    std::set<std::string> known = {std::string(place_.manifest_file())};
     for (const grafeo::SegmentEntry& entry : manifest_.segments) known.insert(entry.filename);
     for (const ObjectInfo& object : listing.objects) {
       if (!known.contains(object.name))

@@ -5,35 +5,16 @@
 #include <algorithm>
 
 #include "engine/core/time.h"
-#include "engine/formats/native/manifest.h"
-#include "engine/storage/open_storage.h"
 
 namespace epochfs::engine {
 
 using grafeo::SegmentKind;
 
-Result<GrafeoWriter> GrafeoWriter::open(const std::string& directory, Lock lock) {
-  GrafeoWriter writer;
-  TRY_ASSIGN(writer.storage_, open_storage(directory));
-  if (writer.storage_->stat(native::kRepositoryFile))
-    return Error::invalid(directory +
-                          " is a repository of epochfs, not a backup directory of Grafeo; "
-                          "choose another one, or leave --format out");
-  if (lock != Lock::kNone) {
-    TRY_ASSIGN(writer.lock_, writer.storage_->lock_writer("", lock == Lock::kWaitFor));
-  }
-  TRY(writer.load_manifest());
-  return writer;
-}
-
-Result<void> GrafeoWriter::load_manifest() {
-  auto stored = storage_->get(grafeo::kManifestFile, grafeo::kManifestBytesMax);
-  if (!stored && stored.error().code == Code::kNotFound) return {};
-  if (!stored) return tl::unexpected(std::move(stored).error());
-  TRY_ASSIGN(manifest_, with_context(grafeo::parse_manifest(stored->bytes),
-                                     [&] { return storage_->describe(grafeo::kManifestFile); }));
-  version_ = std::move(stored->version);
-  return {};
+void GrafeoWriter::set_history(std::shared_ptr<const Storage> storage, GrafeoPlace place,
+                               grafeo::Manifest manifest) {
+  storage_ = std::move(storage);
+  place_ = std::move(place);
+  manifest_ = std::move(manifest);
 }
 
 std::optional<Epoch> GrafeoWriter::last_epoch() const noexcept {
@@ -56,74 +37,44 @@ std::span<const grafeo::SegmentEntry> GrafeoWriter::chain() const noexcept {
 Result<void> GrafeoWriter::check_chain() const {
   for (const grafeo::SegmentEntry& entry : chain()) {
     TRY_ASSIGN(const std::string name, grafeo::object_name(entry));
-    TRY_ASSIGN(const ObjectInfo info, storage_->stat(name));
+    const std::string object = place_.object(name);
+    TRY_ASSIGN(const ObjectInfo info, storage_->stat(object));
     if (info.size_bytes != entry.size_bytes)
       return Error::corrupt(fmt::format("{}: {} bytes where the manifest says {}",
-                                        storage_->describe(name), info.size_bytes,
+                                        storage_->describe(object), info.size_bytes,
                                         entry.size_bytes));
   }
   return {};
 }
 
-Result<void> GrafeoWriter::OpenSegment::append(ByteView bytes) {
+Result<std::shared_ptr<const Blob>> GrafeoWriter::open(const grafeo::SegmentEntry& entry) const {
+  TRY_ASSIGN(const std::string name, grafeo::object_name(entry));
+  return storage_->open(place_.object(name));
+}
+
+Result<void> GrafeoWriter::begin(grafeo::SegmentEntry entry) {
+  entry.size_bytes = 0;
+  TRY(begin_file(entry));
+  entry_ = std::move(entry);
+  crc_ = Crc32();
+  return {};
+}
+
+Result<void> GrafeoWriter::append(ByteView bytes) {
   crc_.update(bytes);
   entry_.size_bytes += bytes.size();
-  return upload_->append(bytes);
+  return put(bytes);
 }
 
-// The number of segments, unless somebody took entries out of the manifest and it is in use.
-std::string GrafeoWriter::next_name(std::string_view prefix, std::string_view suffix) const {
-  const auto& segments = manifest_.segments;
-  for (std::size_t number = segments.size();; ++number) {
-    std::string name = fmt::format("{}{:04}{}", prefix, number, suffix);
-    if (std::ranges::find(segments, name, &grafeo::SegmentEntry::filename) == segments.end())
-      return name;
-  }
-}
-
-Result<GrafeoWriter::OpenSegment> GrafeoWriter::begin(grafeo::SegmentEntry entry) {
-  // Not in the manifest, so it is what a writer left who died between segment and manifest.
-  TRY(storage_->remove(entry.filename));
-  OpenSegment segment;
-  TRY_ASSIGN(segment.upload_, storage_->create(entry.filename));
-  segment.entry_ = std::move(entry);
-  return segment;
-}
-
-Result<GrafeoWriter::OpenSegment> GrafeoWriter::begin_full(Epoch end) {
-  grafeo::SegmentEntry entry;
-  entry.kind = SegmentKind::kFull;
-  entry.filename = next_name("backup_full_", ".grafeo");
-  entry.end_epoch = end;
-  return begin(std::move(entry));
-}
-
-Result<GrafeoWriter::OpenSegment> GrafeoWriter::begin_incremental(Epoch start, Epoch end) {
-  grafeo::SegmentEntry entry;
-  entry.kind = SegmentKind::kIncremental;
-  entry.filename = next_name("backup_incr_", ".wal");
-  entry.start_epoch = start;
-  entry.end_epoch = end;
-  return begin(std::move(entry));
-}
-
-Result<std::uint64_t> GrafeoWriter::commit(OpenSegment segment, grafeo::Generation generation) {
-  TRY(segment.upload_->finish());
-  segment.entry_.crc32 = segment.crc_.value();
-  segment.entry_.created = grafeo::to_unix_millis(utc_now());
-  const std::uint64_t size_bytes = segment.entry_.size_bytes;
+Result<std::uint64_t> GrafeoWriter::commit(grafeo::Generation generation) {
+  entry_.crc32 = crc_.value();
+  if (entry_.created == grafeo::UnixMillis()) entry_.created = grafeo::to_unix_millis(utc_now());
   grafeo::Manifest next = manifest_;
   next.generation = generation;
-  next.segments.push_back(std::move(segment.entry_));
-  TRY_ASSIGN(const Bytes document, grafeo::encode_manifest(next));
-  // What no reader would take must never replace what every reader takes.
-  TRY(with_context(grafeo::parse_manifest(document),
-                   [] { return std::string("the new manifest"); }));
-  TRY(storage_->replace(grafeo::kManifestFile, document, version_));
-  TRY_ASSIGN(const ObjectInfo info, storage_->stat(grafeo::kManifestFile));
+  next.segments.push_back(entry_);
+  TRY_ASSIGN(const std::uint64_t stored_bytes, publish(next));
   manifest_ = std::move(next);
-  version_ = info.version;
-  return size_bytes;
+  return stored_bytes;
 }
 
 }  // namespace epochfs::engine

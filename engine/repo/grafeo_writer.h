@@ -1,37 +1,34 @@
-// The writing half of a Grafeo backup directory: its segments and its manifest, in the order that
-// survives crashes.
+// The writing half of a history of Grafeo's: its segments and its manifest, in the order that
+// survives crashes. The files are those of Grafeo; how they are kept is for each kind of writer.
 //
-// Order     segment durable, then the manifest that names it (temporary file, rename), then whoever
-//           called is told
-// Writers   one of ours at a time, by a lock; Grafeo knows no such lock, so its own backups into
-// the
-//           directory must not run at the same time. One that ran nevertheless is noticed at the
-//           manifest
+// Order     segment durable, then the manifest that names it, then whoever called is told
 // Threads   one
-// Errors    kLocked: another writer has it, or replaced the manifest meanwhile · kInvalid: the
-//           directory is a repository of epochfs · those of the manifest
+// Errors    kLocked: another writer has it, or replaced the manifest meanwhile · those of the
+//           manifest
 #pragma once
 
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 
 #include "engine/core/hash.h"
-#include "engine/formats/grafeo/manifest.h"
-#include "engine/storage/storage.h"
+#include "engine/source/grafeo_indexer.h"
 
 namespace epochfs::engine {
 
 class GrafeoWriter {
  public:
+  // Without a lock nothing may be written.
   enum class Lock { kNone, kTake, kWaitFor };
-  // A directory that does not exist yet begins with an empty manifest. Without a lock nothing may
-  // be written.
-  static Result<GrafeoWriter> open(const std::string& directory, Lock lock);
 
-  [[nodiscard]] const Storage& storage() const noexcept { return *storage_; }
+  GrafeoWriter() = default;
+  GrafeoWriter(const GrafeoWriter&) = delete;
+  GrafeoWriter& operator=(const GrafeoWriter&) = delete;
+  virtual ~GrafeoWriter() = default;
+
+  // For people.
+  [[nodiscard]] virtual std::string location() const = 0;
   [[nodiscard]] const grafeo::Manifest& manifest() const noexcept { return manifest_; }
   // The greatest end of a segment; nullopt: there is none.
   [[nodiscard]] std::optional<Epoch> last_epoch() const noexcept;
@@ -39,33 +36,37 @@ class GrafeoWriter {
   [[nodiscard]] std::span<const grafeo::SegmentEntry> chain() const noexcept;
   // That its files are there, by their sizes. kNotFound, kCorrupt: which is not.
   [[nodiscard]] Result<void> check_chain() const;
+  // The file of an entry of the manifest, as Grafeo would have it.
+  [[nodiscard]] Result<std::shared_ptr<const Blob>> open(const grafeo::SegmentEntry& entry) const;
 
-  class OpenSegment {
-   public:
-    Result<void> append(ByteView bytes);
+  // One segment at a time; beginning another drops it. Of `entry` counts: the kind, the epochs, and
+  // when it was made, 0 for now.
+  Result<void> begin(grafeo::SegmentEntry entry);
+  Result<void> append(ByteView bytes);
+  // Of what was appended.
+  [[nodiscard]] std::uint32_t crc32() const noexcept { return crc_.value(); }
+  // The commit point. The manifest becomes one of `generation`, if it is not one already. Returns
+  // how many bytes the segment takes.
+  Result<std::uint64_t> commit(grafeo::Generation generation);
 
-   private:
-    friend class GrafeoWriter;
-    grafeo::SegmentEntry entry_;
-    std::unique_ptr<Upload> upload_;
-    Crc32 crc_;
-  };
-  Result<OpenSegment> begin_full(Epoch end);
-  Result<OpenSegment> begin_incremental(Epoch start, Epoch end);
-  // The commit point. The manifest becomes one of `generation`, if it is not one already.
-  // Returns the size of the segment.
-  Result<std::uint64_t> commit(OpenSegment segment, grafeo::Generation generation);
+ protected:
+  // What is there when the writer opens; `storage` shows the files as Grafeo would have them.
+  void set_history(std::shared_ptr<const Storage> storage, GrafeoPlace place,
+                   grafeo::Manifest manifest);
+  [[nodiscard]] const GrafeoPlace& place() const noexcept { return place_; }
 
  private:
-  GrafeoWriter() = default;
-  Result<void> load_manifest();
-  Result<OpenSegment> begin(grafeo::SegmentEntry entry);
-  [[nodiscard]] std::string next_name(std::string_view prefix, std::string_view suffix) const;
+  // Gives the entry its file name and opens the file; puts bytes there; and makes it durable, then
+  // `next` the manifest, of which it is the last entry. Returns what it takes.
+  virtual Result<void> begin_file(grafeo::SegmentEntry& entry) = 0;
+  virtual Result<void> put(ByteView bytes) = 0;
+  virtual Result<std::uint64_t> publish(const grafeo::Manifest& next) = 0;
 
-  std::shared_ptr<Storage> storage_;
-  std::unique_ptr<WriterLock> lock_;
+  std::shared_ptr<const Storage> storage_;
+  GrafeoPlace place_;
   grafeo::Manifest manifest_;
-  std::optional<std::string> version_;  // of the stored manifest; nullopt: none yet
+  grafeo::SegmentEntry entry_;  // being written
+  Crc32 crc_;
 };
 
 }  // namespace epochfs::engine

@@ -95,6 +95,8 @@ Result<std::shared_ptr<const NativeDatabase::Taken>> NativeDatabase::look(
   const auto cursor = load_cursor(storage, name_);
   TRY_ASSIGN(DatabaseRow row, with_newest_manifest([&]() -> Result<DatabaseRow> {
                TRY_ASSIGN(taken->stored, load_manifest(storage, name_));
+               if (taken->stored.manifest.engine == native::Engine::kGrafeo)
+                 return Error::corrupt(name_ + " has become a database of Grafeo's");
                return bring_up_to_date(*parts_.index, storage, taken->stored.manifest,
                                        taken->stored.version, before == nullptr);
              }));

@@ -7,7 +7,7 @@
 #include "engine/cache/read_ahead.h"
 #include "engine/repo/named_objects.h"
 #include "engine/repo/refreshed.h"
-#include "engine/repo/repository.h"
+#include "engine/repo/stored_database.h"
 #include "engine/source/native_source.h"
 #include "engine/view/indexed_timeline.h"
 
@@ -38,7 +38,7 @@ std::string cursor_path(std::string_view database);
 // nullopt when there is none or it cannot be used: it is only a hint.
 std::optional<native::Cursor> load_cursor(const Storage& storage, const std::string& database);
 
-class NativeDatabase final : public Database {
+class NativeDatabase final : public StoredDatabase {
  public:
   // Loads the manifest and takes it in.
   static Result<std::shared_ptr<NativeDatabase>> open(const NativeParts& parts, std::string name);
@@ -52,8 +52,8 @@ class NativeDatabase final : public Database {
   Result<DatabaseSummary> summary() override;
   std::string last_failure() override;
 
-  [[nodiscard]] const std::shared_ptr<const NativeSource>& source() const noexcept {
-    return source_;
+  [[nodiscard]] std::uint64_t stored_bytes_read() const noexcept override {
+    return source_->stored_bytes_read();
   }
 
  private:
@@ -92,6 +92,7 @@ class NativeRepository final : public Repository {
   [[nodiscard]] const NativeParts& parts() const noexcept { return parts_; }
 
  private:
+  Result<std::shared_ptr<StoredDatabase>> open_database(const std::string& name) const;
   NativeRepository(NativeParts parts, native::RepositoryInfo info, std::string cache_directory)
       : parts_(std::move(parts)),
         info_(std::move(info)),
@@ -100,7 +101,7 @@ class NativeRepository final : public Repository {
   NativeParts parts_;
   native::RepositoryInfo info_;
   std::string cache_directory_;
-  NamedObjects<NativeDatabase> databases_;
+  NamedObjects<StoredDatabase> databases_;
 };
 
 }  // namespace epochfs::engine

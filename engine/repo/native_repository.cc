@@ -7,6 +7,7 @@
 
 #include "engine/core/text.h"
 #include "engine/formats/native/seal.h"
+#include "engine/repo/grafeo_database.h"
 #include "engine/repo/native_database.h"
 #include "engine/repo/opened_index.h"
 #include "engine/storage/open_storage.h"
@@ -51,7 +52,7 @@ Result<std::vector<std::string>> NativeRepository::databases() {
 
 Result<std::shared_ptr<Database>> NativeRepository::database(const std::string& name) {
   if (!is_plain_name(name)) return Error::not_found(fmt::format("no database {}", printable(name)));
-  auto found = databases_.get(name, [&] { return NativeDatabase::open(parts_, name); });
+  auto found = databases_.get(name, [&] { return open_database(name); });
   if (!found && found.error().code == Code::kNotFound) {
     TRY_ASSIGN(const bool lost, lost_its_manifest(*parts_.storage, name));
     if (lost)
@@ -62,11 +63,18 @@ Result<std::shared_ptr<Database>> NativeRepository::database(const std::string& 
   return found;
 }
 
+Result<std::shared_ptr<StoredDatabase>> NativeRepository::open_database(
+    const std::string& name) const {
+  TRY_ASSIGN(const StoredManifest stored, load_manifest(*parts_.storage, name));
+  if (stored.manifest.engine != native::Engine::kGrafeo) return NativeDatabase::open(parts_, name);
+  return GrafeoDatabase::open(packed_grafeo_parts(parts_, name), packed_grafeo_place(name));
+}
+
 CacheCounters NativeRepository::cache_counters() const {
   const BlockCache::Counters cache = parts_.cache->counters();
   CacheCounters counters{cache.hits, cache.misses, cache.bytes_held, cache.bytes_max, 0};
   for (const auto& database : databases_.held())
-    counters.bytes_read += database->source()->stored_bytes_read();
+    counters.bytes_read += database->stored_bytes_read();
   return counters;
 }
 

@@ -52,6 +52,10 @@ void NativeWriter::describe(native::Engine engine, std::string file_name) {
   manifest_.file_name = std::move(file_name);
 }
 
+void NativeWriter::set_generation(grafeo::Generation generation) noexcept {
+  manifest_.generation = generation;
+}
+
 Epoch NativeWriter::last_epoch() const noexcept {
   Epoch last;
   for (const native::SegmentEntry& entry : manifest_.segments)
@@ -76,7 +80,17 @@ NativeWriter::ChainCost NativeWriter::chain_cost() const noexcept {
   return cost;
 }
 
+bool NativeWriter::has_segment(const std::string& filename) const noexcept {
+  return std::ranges::find(manifest_.segments, filename, &native::SegmentEntry::filename) !=
+         manifest_.segments.end();
+}
+
 Result<NativeWriter::OpenSegment> NativeWriter::begin(std::string filename) {
+  // Epochs of Grafeo's may repeat: incr-4-3-2.log.zst is the second of them.
+  const std::size_t stem = filename.find('.');
+  const std::string plain = filename;
+  for (int copy = 2; has_segment(filename); ++copy)
+    filename = fmt::format("{}-{}{}", plain.substr(0, stem), copy, plain.substr(stem));
   const bool alone = parts_.storage->has_locks();
   // What another writer is about to name in the manifest must not be taken from him: where he may
   // be at work now, every segment has a name of its own.
@@ -96,11 +110,21 @@ Result<NativeWriter::OpenSegment> NativeWriter::begin_incremental(Epoch first, E
   return begin(fmt::format("incr-{}-{}.seg", first.get(), last.get()));
 }
 
+Result<NativeWriter::OpenSegment> NativeWriter::begin_log(Epoch first, Epoch last) {
+  return begin(fmt::format("incr-{}-{}.log.zst", first.get(), last.get()));
+}
+
 Result<void> NativeWriter::commit(OpenSegment segment, const SegmentSummary& summary) {
+  TRY_ASSIGN(native::SegmentEntry entry, entry_of(segment, summary));
   TRY(segment.upload->finish());
+  return publish(std::move(entry));
+}
+
+Result<native::SegmentEntry> NativeWriter::entry_of(const OpenSegment& segment,
+                                                    const SegmentSummary& summary) const {
   native::SegmentEntry entry;
   entry.kind = summary.footer.kind;
-  entry.filename = std::move(segment.filename);
+  entry.filename = segment.filename;
   entry.start_epoch = summary.footer.start_epoch;
   entry.end_epoch = summary.footer.end_epoch;
   entry.checksum = summary.checksum;
@@ -117,7 +141,10 @@ Result<void> NativeWriter::commit(OpenSegment segment, const SegmentSummary& sum
     if (base == manifest_.segments.rend()) return Error::invalid("an incremental needs a full");
     entry.base = base->filename;
   }
+  return entry;
+}
 
+Result<void> NativeWriter::publish(native::SegmentEntry entry) {
   native::Manifest next = manifest_;
   next.segments.push_back(std::move(entry));
   next.revision += 1;

@@ -28,6 +28,8 @@ class NativeWriter {
   [[nodiscard]] const std::string& manifest_version() const noexcept { return *version_; }
   // For a new database: what it is. The first commit writes it.
   void describe(native::Engine engine, std::string file_name);
+  // Of a database of Grafeo's; the next commit writes it.
+  void set_generation(grafeo::Generation generation) noexcept;
 
   // The greatest epoch number ever given out, usable or not; 0: none.
   [[nodiscard]] Epoch last_epoch() const noexcept;
@@ -46,8 +48,14 @@ class NativeWriter {
   };
   Result<OpenSegment> begin_full(Epoch epoch);
   Result<OpenSegment> begin_incremental(Epoch first, Epoch last);
+  Result<OpenSegment> begin_log(Epoch first, Epoch last);
   // Publishes a segment whose writer has finished: the upload, then the manifest. The commit point.
   Result<void> commit(OpenSegment segment, const SegmentSummary& summary);
+  // The same in two steps: what the manifest will say of a segment, made now; and, once the upload
+  // is finished, that it does.
+  Result<native::SegmentEntry> entry_of(const OpenSegment& segment,
+                                        const SegmentSummary& summary) const;
+  Result<void> publish(native::SegmentEntry entry);
 
   Result<void> save_cursor(const native::Cursor& cursor);
 
@@ -55,6 +63,7 @@ class NativeWriter {
   NativeWriter(NativeParts parts, std::string database, std::unique_ptr<WriterLock> lock)
       : parts_(std::move(parts)), database_(std::move(database)), lock_(std::move(lock)) {}
   Result<OpenSegment> begin(std::string filename);
+  [[nodiscard]] bool has_segment(const std::string& filename) const noexcept;
 
   NativeParts parts_;
   std::string database_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/core/text.h"
+#include "engine/source/history.h"
 
 namespace epochfs::engine {
 namespace {
@@ -39,8 +40,10 @@ Result<void> add_segment(DatabaseSummary& summary, const IndexedTimeline& timeli
   if (std::ranges::find(problems, segment.filename, &IndexProblem::object) != problems.end())
     return {};  // told already
   const auto info = storage.stat(segment.object);
-  if (!info && info.error().code != Code::kNotFound) return tl::unexpected(info.error());
-  if (!info || info->size_bytes != segment.size_bytes)
+  if (!info && !is_damage(info.error())) return tl::unexpected(info.error());
+  if (!info && info.error().code != Code::kNotFound)
+    summary.problems.push_back(info.error().text);
+  else if (!info || info->size_bytes != segment.size_bytes)
     summary.problems.push_back(
         fmt::format("{}: {} since it was indexed; epochs that need it cannot be read",
                     printable(segment.filename), info ? "changed its size" : "disappeared"));

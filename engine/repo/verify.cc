@@ -15,6 +15,7 @@
 #include "engine/repo/grafeo_verify.h"
 #include "engine/repo/native_database.h"
 #include "engine/repo/operations.h"
+#include "engine/repo/packed_verify.h"
 #include "engine/segment/codec.h"
 #include "engine/segment/segment_reader.h"
 #include "engine/source/native_indexer.h"
@@ -37,8 +38,10 @@ class DatabaseVerifier {
         report_(report) {}
 
   Result<void> run() {
-    ++report_.databases;
     auto stored = load_manifest(*parts_.storage, database_);
+    if (stored && stored->manifest.engine == native::Engine::kGrafeo)
+      return verify_packed(parts_, stored->manifest, quick_, progress_, report_);
+    ++report_.databases;
     if (!stored) {
       if (!is_damage(stored.error())) return tl::unexpected(std::move(stored).error());
       add_damage(std::string(native::kManifestFile), stored.error().text, {}, {});

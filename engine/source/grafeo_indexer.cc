@@ -8,6 +8,7 @@
 #include "engine/core/text.h"
 #include "engine/formats/grafeo/image_header.h"
 #include "engine/formats/grafeo/v2_frames.h"
+#include "engine/formats/native/manifest.h"
 #include "engine/source/grafeo_epochs.h"
 #include "engine/source/grafeo_incremental.h"
 #include "engine/source/history.h"
@@ -106,7 +107,7 @@ class GrafeoHistory final : public History {
   }
 
   [[nodiscard]] Result<bool> is_newest() const override {
-    return version_of(std::string(grafeo::kManifestFile)) == version_;
+    return version_of(std::string(place_.manifest_file())) == version_;
   }
   [[nodiscard]] std::string version_of(const std::string& object) const override {
     const auto info = storage_.stat(place_.object(object));
@@ -178,6 +179,10 @@ class GrafeoHistory final : public History {
 };
 
 }  // namespace
+
+std::string_view GrafeoPlace::manifest_file() const noexcept {
+  return is_packed ? native::kManifestFile : grafeo::kManifestFile;
+}
 
 std::string GrafeoPlace::object(std::string_view filename) const {
   return directory.empty() ? std::string(filename) : fmt::format("{}/{}", directory, filename);

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "engine/formats/grafeo/manifest.h"
 #include "engine/index/page_index.h"
@@ -17,11 +18,15 @@
 
 namespace epochfs::engine {
 
-// A backup directory of Grafeo's in a storage.
+// A backup directory of Grafeo's in a storage, or what stands for one.
 struct GrafeoPlace {
   std::string directory;  // "" is the storage's root
   std::string database;   // what its history is called here
+  // In a repository of ours. The storage shows the segments as the files in them; the manifest is
+  // ours.
+  bool is_packed = false;
 
+  [[nodiscard]] std::string_view manifest_file() const noexcept;
   // The object of that name in the directory.
   [[nodiscard]] std::string object(std::string_view filename) const;
 };

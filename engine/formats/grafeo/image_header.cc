@@ -209,6 +209,13 @@ Result<ImageHeader> parse_block_image(ImagePage page, ImagePage slot0, ImagePage
 
 }  // namespace
 
+bool is_image_start(std::span<const std::byte, kImageMagicSize> file_start) noexcept {
+  const std::uint32_t container = load(file_start, block_page_layout::kContainer);
+  // One byte in containers 1 and 2, and behind it the page size; a number from then on.
+  return load_le<std::uint32_t>(file_start) == kImageMagic &&
+         ((container & 0xff) == 1 || (container >= kBlockContainer && container <= 0xff));
+}
+
 Result<ImageHeader> parse_image_header(ByteView file_start) {
   ByteCursor in(file_start);
   TRY_ASSIGN(const auto raw, with_context(in.take<kImageHeaderSize>(),

@@ -54,6 +54,10 @@ struct ImageHeader {
   }
 };
 
+// Whether a file that begins like this is an image, of whatever release, sound or not.
+inline constexpr std::size_t kImageMagicSize = 8;
+bool is_image_start(std::span<const std::byte, kImageMagicSize> file_start) noexcept;
+
 // The first kImageHeaderSize bytes or more. kCorrupt: too short, no magic number, an impossible
 // field, no sound database header. kUnsupported: a newer container, encrypted, unknown features.
 Result<ImageHeader> parse_image_header(ByteView file_start);

@@ -1,0 +1,76 @@
+#include "engine/repo/grafeo_directory_writer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/formats/native/manifest.h"
+#include "engine/storage/open_storage.h"
+
+namespace epochfs::engine {
+
+using grafeo::SegmentKind;
+
+Result<std::unique_ptr<GrafeoDirectoryWriter>> GrafeoDirectoryWriter::open(
+    const std::string& directory, Lock lock) {
+  std::unique_ptr<GrafeoDirectoryWriter> writer(new GrafeoDirectoryWriter());
+  TRY_ASSIGN(writer->storage_, open_storage(directory));
+  if (writer->storage_->stat(native::kRepositoryFile))
+    return Error::invalid(directory +
+                          " is a repository of epochfs, not a backup directory of Grafeo; "
+                          "choose another one, or leave --format out");
+  if (lock != Lock::kNone) {
+    TRY_ASSIGN(writer->lock_, writer->storage_->lock_writer("", lock == Lock::kWaitFor));
+  }
+  TRY(writer->load());
+  return writer;
+}
+
+Result<void> GrafeoDirectoryWriter::load() {
+  grafeo::Manifest manifest;
+  auto stored = storage_->get(grafeo::kManifestFile, grafeo::kManifestBytesMax);
+  if (!stored && stored.error().code != Code::kNotFound)
+    return tl::unexpected(std::move(stored).error());
+  if (stored) {
+    TRY_ASSIGN(manifest, with_context(grafeo::parse_manifest(stored->bytes),
+                                      [&] { return storage_->describe(grafeo::kManifestFile); }));
+    version_ = std::move(stored->version);
+  }
+  set_history(storage_, GrafeoPlace{}, std::move(manifest));
+  return {};
+}
+
+// The number of segments, unless somebody took entries out of the manifest and it is in use.
+std::string GrafeoDirectoryWriter::next_name(std::string_view prefix,
+                                             std::string_view suffix) const {
+  const auto& segments = manifest().segments;
+  for (std::size_t number = segments.size();; ++number) {
+    std::string name = fmt::format("{}{:04}{}", prefix, number, suffix);
+    if (std::ranges::find(segments, name, &grafeo::SegmentEntry::filename) == segments.end())
+      return name;
+  }
+}
+
+Result<void> GrafeoDirectoryWriter::begin_file(grafeo::SegmentEntry& entry) {
+  upload_.reset();
+  entry.filename = entry.kind == SegmentKind::kFull ? next_name("backup_full_", ".grafeo")
+                                                    : next_name("backup_incr_", ".wal");
+  // Not in the manifest, so it is what a writer left who died between segment and manifest.
+  TRY(storage_->remove(entry.filename));
+  TRY_ASSIGN(upload_, storage_->create(entry.filename));
+  return {};
+}
+
+Result<std::uint64_t> GrafeoDirectoryWriter::publish(const grafeo::Manifest& next) {
+  TRY(upload_->finish());
+  TRY_ASSIGN(const Bytes document, grafeo::encode_manifest(next));
+  // What no reader would take must never replace what every reader takes.
+  TRY(with_context(grafeo::parse_manifest(document),
+                   [] { return std::string("the new manifest"); }));
+  TRY(storage_->replace(grafeo::kManifestFile, document, version_));
+  TRY_ASSIGN(const ObjectInfo info, storage_->stat(grafeo::kManifestFile));
+  version_ = info.version;
+  return next.segments.back().size_bytes;
+}
+
+}  // namespace epochfs::engine
