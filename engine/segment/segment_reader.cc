@@ -12,33 +12,7 @@ namespace {
 using native::Footer;
 using native::TableKind;
 
-constexpr std::uint64_t kTailBytes = 256 * 1024;    // read at once, mostly all that there is
-constexpr std::uint64_t kPieceBytes = 1024 * 1024;  // of tables that are longer
-
-// Bytes of a blob, served from its tail when that is in memory already.
-class TailedBlob {
- public:
-  static Result<TailedBlob> open(const Blob& blob) {
-    TailedBlob tailed(blob);
-    tailed.tail_.resize(std::min(blob.size_bytes(), kTailBytes));
-    tailed.tail_begin_ = blob.size_bytes() - tailed.tail_.size();
-    TRY(blob.read(tailed.tail_begin_, tailed.tail_));
-    return tailed;
-  }
-
-  Result<void> read(std::uint64_t offset, MutableByteView out) const {
-    if (offset < tail_begin_) return blob_->read(offset, out);
-    std::ranges::copy(ByteView(tail_).subspan(offset - tail_begin_, out.size()), out.begin());
-    return {};
-  }
-
- private:
-  explicit TailedBlob(const Blob& blob) : blob_(&blob) {}
-
-  const Blob* blob_;
-  std::uint64_t tail_begin_ = 0;
-  Bytes tail_;
-};
+constexpr std::uint64_t kPieceBytes = 1024 * 1024;  // of tables that are longer than the tail
 
 Result<void> check_tables(const TailedBlob& blob, const Footer& footer, std::uint64_t object_bytes,
                           const Sha256Digest* expected) {
@@ -64,7 +38,7 @@ bool has_blocks(const Footer& footer) { return footer.kind != native::SegmentKin
 // Calls `take(header, columns)` for each chunk of one kind; the others are stepped over. Unit
 // tables come first, then epochs, and they fill their place exactly.
 template <class Take>
-Result<void> walk_tables(const Blob& blob, const Footer& footer, TableKind wanted,
+Result<void> walk_tables(const TailedBlob& blob, const Footer& footer, TableKind wanted,
                          const Take& take) {
   const TableKind unit_kind = has_blocks(footer) ? TableKind::kBlocks : TableKind::kRecords;
   const std::uint64_t end = footer.tables_offset + footer.tables_bytes;
@@ -160,7 +134,7 @@ Result<SegmentReader> SegmentReader::open(std::shared_ptr<const Blob> blob,
   const std::uint64_t size_bytes = blob->size_bytes();
   if (size_bytes < native::kSignatureSize + native::kFooterSize)
     return Error::corrupt(fmt::format("a segment of {} bytes", size_bytes));
-  TRY_ASSIGN(const TailedBlob tailed, TailedBlob::open(*blob));
+  TRY_ASSIGN(TailedBlob tailed, TailedBlob::open(std::move(blob)));
   Bytes frame(native::kSignatureSize);
   TRY(tailed.read(0, frame));
   TRY(native::check_signature(frame));
@@ -168,7 +142,7 @@ Result<SegmentReader> SegmentReader::open(std::shared_ptr<const Blob> blob,
   TRY(tailed.read(size_bytes - native::kFooterSize, frame));
   TRY_ASSIGN(const Footer footer, native::parse_footer(frame, size_bytes));
   TRY(check_tables(tailed, footer, size_bytes, tables_sha256));
-  return SegmentReader(std::move(blob), footer);
+  return SegmentReader(std::move(tailed), footer);
 }
 
 Result<void> SegmentReader::visit_blocks(const BlockVisitor& visit) const {
@@ -176,7 +150,7 @@ Result<void> SegmentReader::visit_blocks(const BlockVisitor& visit) const {
   const std::uint32_t pages_per_block = footer_.block_size / footer_.page_size;
   std::uint64_t pages_left = footer_.version_count;
   UnitPlaces places(footer_);
-  TRY(walk_tables(*blob_, footer_, TableKind::kBlocks,
+  TRY(walk_tables(blob_, footer_, TableKind::kBlocks,
                   [&](const native::TableHeader& header, ByteView columns) -> Result<void> {
                     TRY_ASSIGN(const auto rows, native::parse_blocks(columns, header.rows,
                                                                      pages_per_block, pages_left));
@@ -197,7 +171,7 @@ Result<void> SegmentReader::visit_records(const RecordVisitor& visit) const {
   PageNo page;
   Epoch newest;
   TRY(walk_tables(
-      *blob_, footer_, TableKind::kRecords,
+      blob_, footer_, TableKind::kRecords,
       [&](const native::TableHeader& header, ByteView columns) -> Result<void> {
         TRY_ASSIGN(const auto rows, native::parse_records(columns, header.rows, footer_.start_epoch,
                                                           footer_.end_epoch));
@@ -218,7 +192,7 @@ Result<void> SegmentReader::visit_records(const RecordVisitor& visit) const {
 Result<void> SegmentReader::visit_epochs(const EpochVisitor& visit) const {
   TRY_ASSIGN(const PageSize page_size, PageSize::from(footer_.page_size));
   EpochLine line(footer_, page_size);
-  TRY(walk_tables(*blob_, footer_, TableKind::kEpochs,
+  TRY(walk_tables(blob_, footer_, TableKind::kEpochs,
                   [&](const native::TableHeader& header, ByteView columns) -> Result<void> {
                     TRY_ASSIGN(const auto epochs, native::parse_epochs(columns, header.rows));
                     for (const native::EpochFacts& facts : epochs) {

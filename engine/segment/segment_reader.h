@@ -3,27 +3,28 @@
 // Source    an object written by one of segment_writer.h; engine/formats/native/segment.md
 // Trust     none: every count, length and offset is checked before it is used
 // Threads   immutable once open; every function may run on any number of threads
-// Memory    one table chunk at a time; nothing is kept but the footer
+// Memory    the footer and the end of the object (TailedBlob); one table chunk at a time
 #pragma once
 
 #include <functional>
 #include <memory>
 
 #include "engine/formats/native/segment_layout.h"
-#include "engine/storage/storage.h"
+#include "engine/segment/tailed_blob.h"
 
 namespace epochfs::engine {
 
 class SegmentReader {
  public:
   // Verifies signature, footer and the hash of the tables. `tables_sha256` is what the manifest
-  // says (nullptr: do not compare). One range read for small segments, chunked reads of the tables
-  // otherwise. kCorrupt: damage. kUnsupported: written by a newer version.
+  // says (nullptr: do not compare). One range read, and none by the walks below, when the tables
+  // are not long; chunked reads otherwise. kCorrupt: damage. kUnsupported: written by a newer
+  // version.
   static Result<SegmentReader> open(std::shared_ptr<const Blob> blob,
                                     const Sha256Digest* tables_sha256);
 
   [[nodiscard]] const native::Footer& footer() const noexcept { return footer_; }
-  [[nodiscard]] const Blob& blob() const noexcept { return *blob_; }
+  [[nodiscard]] const Blob& blob() const noexcept { return blob_.blob(); }
 
   // The tables, row by row in stored order. A visitor's failure ends the walk and is returned. At
   // the end the counts of the footer must have been met, else kCorrupt.
@@ -37,10 +38,10 @@ class SegmentReader {
   Result<void> visit_epochs(const EpochVisitor& visit) const;
 
  private:
-  SegmentReader(std::shared_ptr<const Blob> blob, const native::Footer& footer)
+  SegmentReader(TailedBlob blob, const native::Footer& footer)
       : blob_(std::move(blob)), footer_(footer) {}
 
-  std::shared_ptr<const Blob> blob_;
+  TailedBlob blob_;
   native::Footer footer_;
 };
 
