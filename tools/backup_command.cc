@@ -9,6 +9,7 @@
 #include "engine/repo/operations.h"
 #include "tools/clean_end.h"
 #include "tools/command.h"
+#include "tools/grafeo_words.h"
 #include "tools/progress_bar.h"
 #include "tools/source_access.h"
 
@@ -27,16 +28,8 @@ struct BackupWords {
 };
 
 Outcome<ExitCode> refuse_engine(const std::string& name) {
-  return engine::Error::invalid(fmt::format("backup: no engine is called {}: sqlite, file", name));
-}
-
-Outcome<std::optional<engine::grafeo::Generation>> format_from(const std::string& name) {
-  using engine::grafeo::Generation;
-  if (name.empty()) return std::optional<Generation>();
-  if (name == "grafeo-v1") return std::optional(Generation::kV1);
-  if (name == "grafeo-v2") return std::optional(Generation::kV2);
   return engine::Error::invalid(
-      fmt::format("backup: no format is called {}: grafeo-v1, grafeo-v2", name));
+      fmt::format("backup: no engine is called {}: sqlite, file, grafeo", name));
 }
 
 std::string_view kind_of(const BackupReport& report) {
@@ -146,7 +139,7 @@ Outcome<ExitCode> run_backup(const BackupWords& words, const Context& context) {
     if (!engine) return refuse_engine(words.engine);
     options.engine = *engine;
   }
-  TRY_ASSIGN(options.format, format_from(words.format));
+  TRY_ASSIGN(options.format, format_from("backup", words.format));
   context.detail(fmt::format("backup of {} into {}", options.database_path, options.location));
   TRY_ASSIGN(const BackupReport report, [&] {
     ProgressBar bar(context, "backup");
@@ -175,7 +168,7 @@ Action declare_backup(CLI::App& app) {
   app.add_option("--name", words->options.name,
                  "what the database is called there (default: its file name, last extension off)")
       ->type_name("NAME");
-  app.add_option("--engine", words->engine, "sqlite or file (default: by its content)")
+  app.add_option("--engine", words->engine, "sqlite, grafeo or file (default: by its content)")
       ->type_name("ENGINE");
   app.add_option("--format", words->format,
                  "grafeo-v2 or grafeo-v1: REPO is a backup directory in Grafeo's own format")
@@ -191,6 +184,7 @@ Action declare_backup(CLI::App& app) {
       "  epochfs backup app.db /backups\n"
       "  epochfs backup --name orders /srv/shop/data.db /backups\n"
       "  epochfs backup --json app.db /backups | jq .bytes_stored\n"
+      "  epochfs backup shop.grafeo /backups\n"
       "  epochfs backup --format grafeo-v2 shop.grafeo /backups/shop");
   return [words](const Context& context) { return run_backup(*words, context); };
 }

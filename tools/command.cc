@@ -6,6 +6,8 @@ namespace {
 constexpr Command kCommands[] = {
     {"init", "make an empty repository", declare_init},
     {"backup", "store the database's new epochs", declare_backup},
+    {"import", "take backups of Grafeo's own into a repository", declare_import},
+    {"export", "write a history back as backups of Grafeo's own", declare_export},
     {"mount", "show every epoch as a directory", declare_mount},
     {"umount", "take a mount away", declare_umount},
     {"restore", "write one epoch's database to a file", declare_restore},

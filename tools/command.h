@@ -26,6 +26,8 @@ std::span<const Command> commands() noexcept;
 
 Action declare_init(CLI::App& app);
 Action declare_backup(CLI::App& app);
+Action declare_import(CLI::App& app);
+Action declare_export(CLI::App& app);
 Action declare_mount(CLI::App& app);
 Action declare_umount(CLI::App& app);
 Action declare_restore(CLI::App& app);
