@@ -393,6 +393,36 @@ TEST_P(GrafeoHostileTest, ThingsThatAreNoFilesAreNotOpened) {
   expect_good(look(directory, "all mended"), "all mended");
 }
 
+// A directory is none of Grafeo's when its manifest is no file, or when it lies elsewhere.
+TEST_P(GrafeoHostileTest, PlacesThatAreNoDirectoriesOfItAreNoDatabases) {
+  const std::string parent = work_ / "parent";
+  files::create_directories(parent);
+  for (const std::string name : {"linked", "fifo", "directory", "good", "line\nbreak", ".hidden"})
+    files::create_directory(parent + "/" + name);
+  const auto manifest = [&](const std::string& name) {
+    return parent + "/" + name + "/" + kManifest;
+  };
+  const std::string there = builder_.directory() + "/" + kManifest;
+  files::create_symlink(there, manifest("linked"));
+  ASSERT_EQ(::mkfifo(manifest("fifo").c_str(), 0600), 0);
+  files::create_directory(manifest("directory"));
+  files::copy(builder_.directory(), parent + "/line\nbreak");
+  files::copy(builder_.directory(), parent + "/.hidden");
+  files::copy(builder_.directory(), parent + "/good");
+  files::create_directory_symlink(builder_.directory(), parent + "/away");
+  const auto repository = Repository::open({parent, work_ / "cache", 1 << 20});
+  ASSERT_TRUE(repository) << repository.error().text;
+  EXPECT_EQ(*(*repository)->databases(), std::vector<std::string>{"good"});
+  for (const std::string name :
+       {"linked", "fifo", "directory", "away", "..", "", "good/../good", "line\nbreak", ".hidden"})
+    EXPECT_EQ((*repository)->database(name).error().code, Code::kNotFound) << name;
+  for (const std::string name : {"linked", "fifo", "directory"}) {
+    const auto opened = Repository::open({parent + "/" + name, work_ / "cache", 1 << 20});
+    ASSERT_FALSE(opened) << name;
+    EXPECT_EQ(opened.error().code, Code::kNoRepository) << opened.error().text;
+  }
+}
+
 // --- segments with fitting sums ---
 
 TEST_P(GrafeoHostileTest, HeadersOfIncrementalsMakeNoWrongEpoch) {
