@@ -16,7 +16,8 @@
 namespace epochfs::engine {
 namespace {
 
-constexpr mode_t kPrivate = 0700;  // as what lies in it: whoever may read it is the user's business
+constexpr mode_t kPrivateDirectory =
+    0700;  // as what lies in it: whoever may read it is the user's business
 
 std::filesystem::path parent_of(const std::string& path) {
   const auto parent = std::filesystem::path(path).parent_path();
@@ -42,7 +43,7 @@ Result<OutputDirectory> OutputDirectory::create(const std::string& path) {
       parent_of(path) / fmt::format(".{}.{}.tmp", name.substr(0, 200), ::getpid());
   std::error_code ignored;
   std::filesystem::remove_all(temporary, ignored);  // of a process of our number that died
-  if (!make_leftover(temporary, [&] { return ::mkdir(temporary.c_str(), kPrivate) == 0; }))
+  if (!make_leftover(temporary, [&] { return ::mkdir(temporary.c_str(), kPrivateDirectory) == 0; }))
     return Error::from_errno(errno, fmt::format("create {}", temporary));
   return OutputDirectory(path, std::move(temporary));
 }
