@@ -188,6 +188,30 @@ TEST(GrafeoManifestTest, RefusesMoreSegmentsThanItsBytesCanHold) {
   EXPECT_EQ(parse_manifest(least).value().segments.size(), 1U);
 }
 
+TEST(GrafeoManifestTest, HasNotMoreSegmentsThanCanBeReadAgain) {
+  SegmentEntry entry;
+  entry.filename = "s";
+  Manifest manifest{Generation::kV1, std::vector<SegmentEntry>(kSegmentsMax, entry)};
+  Bytes most = encode_manifest(manifest).value();
+  EXPECT_EQ(parse_manifest(most).value().segments.size(), kSegmentsMax);
+  manifest.segments.push_back(entry);
+  EXPECT_EQ(code_of(encode_manifest(manifest)), Code::kNoSpace);
+  // Version, 0xfc and the count in four bytes, then the entries.
+  const Bytes one_more = encode_manifest({Generation::kV1, {entry}}).value();
+  most.at(2) = static_cast<std::byte>(std::to_integer<unsigned>(most.at(2)) + 1);
+  most.insert(most.end(), one_more.begin() + 2, one_more.end());
+  EXPECT_EQ(code_of(parse_manifest(most)), Code::kCorrupt);
+
+  manifest.generation = Generation::kV2;
+  EXPECT_EQ(code_of(encode_manifest(manifest)), Code::kNoSpace);
+  std::string json = R"({"version":2,"segments":[)";
+  for (std::size_t i = 0; i <= kSegmentsMax; ++i)
+    json += std::string(i == 0 ? "" : ",") +
+            R"({"kind":"Full","filename":"s","start_epoch":0,"end_epoch":0,"checksum":0,)" +
+            R"("size_bytes":0,"created_at_ms":0})";
+  EXPECT_EQ(code_of(parse_manifest(as_bytes(json + "]}"))), Code::kCorrupt);
+}
+
 TEST(GrafeoManifestTest, SurvivesRandomBytes) {
   const std::uint64_t seed = std::random_device()();
   SCOPED_TRACE("seed " + std::to_string(seed));

@@ -82,7 +82,9 @@ Result<Manifest> manifest_from_json(ByteView document) {
   const auto add = [&](const JsonFields& row) -> Result<void> {
     if (!listed) return {};
     const auto where = [&] { return entry_where(manifest.segments.size()); };
-    if (auto entry = with_context(entry_from_json(row), where))
+    if (manifest.segments.size() == kSegmentsMax)
+      listed = Error::corrupt(fmt::format("more than {} segments", kSegmentsMax));
+    else if (auto entry = with_context(entry_from_json(row), where))
       manifest.segments.push_back(*std::move(entry));
     else
       listed = tl::unexpected(std::move(entry).error());
@@ -103,6 +105,8 @@ Result<Manifest> manifest_from_bincode(ByteView document) {
   TRY_ASSIGN(const std::uint64_t count, take_number(in));
   if (count > in.left() / kBincodeEntryBytesMin)
     return Error::corrupt(fmt::format("{} segments in {} bytes", count, in.left()));
+  if (count > kSegmentsMax)
+    return Error::corrupt(fmt::format("more than {} segments", kSegmentsMax));
   for (std::size_t i = 0; i < count; ++i) {
     TRY_ASSIGN(SegmentEntry entry,
                with_context(entry_from_bincode(in), [&] { return entry_where(i); }));
@@ -171,11 +175,19 @@ Result<Manifest> parse_manifest(ByteView document) {
 }
 
 Result<Bytes> encode_manifest(const Manifest& manifest) {
+  const std::size_t count = manifest.segments.size();
+  const auto too_long = [&] {
+    return Error::no_space(
+        fmt::format("a manifest cannot hold {} segments: begin another backup directory", count));
+  };
+  if (count > kSegmentsMax) return too_long();
   for (const SegmentEntry& entry : manifest.segments) {
     if (auto name = object_name(entry); !name) return Error::invalid(name.error().text);
   }
-  return manifest.generation == Generation::kV1 ? manifest_as_bincode(manifest)
-                                                : manifest_as_json(manifest);
+  Bytes document = manifest.generation == Generation::kV1 ? manifest_as_bincode(manifest)
+                                                          : manifest_as_json(manifest);
+  if (document.size() > kManifestBytesMax) return too_long();
+  return document;
 }
 
 }  // namespace epochfs::engine::grafeo

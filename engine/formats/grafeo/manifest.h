@@ -17,7 +17,8 @@
 namespace epochfs::engine::grafeo {
 
 inline constexpr std::string_view kManifestFile = "backup_manifest.json";  // of both generations
-inline constexpr std::uint64_t kManifestBytesMax = 16ULL * 1024 * 1024;    // 70,000 segments
+inline constexpr std::uint64_t kManifestBytesMax = 16ULL * 1024 * 1024;    // v2: 70,000 segments
+inline constexpr std::size_t kSegmentsMax = 100'000;
 
 enum class SegmentKind : std::uint32_t { kFull = 0, kIncremental = 1 };
 
@@ -43,9 +44,10 @@ struct Manifest {
 };
 
 // Either generation. kUnsupported: written by a newer release. kCorrupt: neither JSON nor bincode
-// of that shape, bytes left over, too long.
+// of that shape, bytes left over, too long, too many segments.
 Result<Manifest> parse_manifest(ByteView document);
-// In the manifest's own generation. kInvalid: a file name that is no plain file name.
+// In the manifest's own generation. kInvalid: a file name that is no plain file name. kNoSpace: it
+// would be too long to be read again.
 Result<Bytes> encode_manifest(const Manifest& manifest);
 
 }  // namespace epochfs::engine::grafeo
