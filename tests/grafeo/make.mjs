@@ -8,9 +8,11 @@
 //                written    v2, by `epochfs backup` while the database is open
 //                busy       likewise, while it is written to and checkpointed
 //                written-v1 v1, by `epochfs backup` of a database that was killed
+//                packed     likewise as `written`, into a repository of epochfs
+//                packed-busy  likewise as `busy`
 //                turns      v2, by the engine and `epochfs backup` in turns, between which it is closed
 //
-// DIRECTORY/repo    the backup directory
+// DIRECTORY/repo    the backup directory, or the repository with the database `shop`
 // DIRECTORY/live    the database; v1 alone has none, for no 0.5 is at hand to write one
 // DIRECTORY/oracle.json
 //   epochs   of each epoch in the directory `nodes`, `edges` and a sum of its `rows`
@@ -57,6 +59,8 @@ class Oracle {
 }
 
 function readManifest(repository) {
+  if (fs.existsSync(path.join(repository, 'epochfs.json')))
+    return JSON.parse(fs.readFileSync(path.join(repository, 'shop', 'manifest.json'))).segments;
   const bytes = fs.readFileSync(path.join(repository, 'backup_manifest.json'));
   return bytes[0] === 0x7b ? JSON.parse(bytes).segments : v1.readManifest(bytes);
 }
@@ -183,6 +187,15 @@ class WrittenDatabase extends LiveDatabase {
   }
 }
 
+const packedWords = (file, kind, repository) => {
+  const words = ['backup', file, repository, '--json', '--cache-dir', `${repository}.cache`];
+  return kind === 'Full' ? [...words, '--full'] : words;
+};
+
+class PackedDatabase extends WrittenDatabase {
+  words = (kind, repository) => packedWords(this.file, kind, repository);
+}
+
 class BusyDatabase extends WrittenDatabase {
   async backUp(kind, repository) {
     const before = this.epoch();
@@ -198,6 +211,10 @@ class BusyDatabase extends WrittenDatabase {
     const { epoch } = JSON.parse((await report).stdout);
     if (epoch < before) throw new Error(`backed up to epoch ${epoch}, begun at ${before}`);
   }
+}
+
+class PackedBusyDatabase extends BusyDatabase {
+  words = (kind, repository) => packedWords(this.file, kind, repository);
 }
 
 class TurnsDatabase extends WrittenDatabase {
@@ -439,6 +456,8 @@ const MAKERS = {
   'written-v1': makeWrittenV1,
   written: (...args) => makeV2(...args, WrittenDatabase),
   busy: (...args) => makeV2(...args, BusyDatabase),
+  packed: (...args) => makeV2(...args, PackedDatabase),
+  'packed-busy': (...args) => makeV2(...args, PackedBusyDatabase),
   turns: (...args) => makeV2(...args, TurnsDatabase),
 };
 const [what, directory, seed] = process.argv.slice(2);

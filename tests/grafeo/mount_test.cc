@@ -17,6 +17,7 @@ class RealGrafeoMountTest : public RealGrafeoTest, public testing::WithParamInte
     if (IsSkipped()) return;
     make(GetParam());
     repository_ = path(GetParam()) + "/repo";
+    if (std::filesystem::exists(repository_ + "/epochfs.json")) database_ = "shop";
     oracle_ = oracle(GetParam());
     std::filesystem::create_directory(mountpoint_);
   }
@@ -32,10 +33,11 @@ class RealGrafeoMountTest : public RealGrafeoTest, public testing::WithParamInte
     is_mounted_ = true;
   }
   [[nodiscard]] std::string epoch(const std::string& number) const {
-    return mountpoint_ + "/repo/epochs/" + number;
+    return mountpoint_ + "/" + database_ + "/epochs/" + number;
   }
   [[nodiscard]] std::string image_name() const {
-    for (const auto& entry : std::filesystem::directory_iterator(mountpoint_ + "/repo/latest/"))
+    for (const auto& entry :
+         std::filesystem::directory_iterator(mountpoint_ + "/" + database_ + "/latest/"))
       if (entry.path().extension() == ".grafeo") return entry.path().filename();
     ADD_FAILURE() << "no image in latest";
     return {};
@@ -44,7 +46,8 @@ class RealGrafeoMountTest : public RealGrafeoTest, public testing::WithParamInte
 
   [[nodiscard]] std::set<std::uint64_t> shown() const {
     std::set<std::uint64_t> numbers;
-    for (const auto& entry : std::filesystem::directory_iterator(mountpoint_ + "/repo/epochs"))
+    for (const auto& entry :
+         std::filesystem::directory_iterator(mountpoint_ + "/" + database_ + "/epochs"))
       numbers.insert(std::stoull(entry.path().filename()));
     return numbers;
   }
@@ -56,6 +59,7 @@ class RealGrafeoMountTest : public RealGrafeoTest, public testing::WithParamInte
   }
 
   std::string repository_;
+  std::string database_ = "repo";  // as its directory is called
   std::string mountpoint_ = path("mnt");
   nlohmann::json oracle_;
   bool is_mounted_ = false;
@@ -114,6 +118,8 @@ INSTANTIATE_TEST_SUITE_P(MadeByGrafeo, RealGrafeoMountTest,
                          testing::Values("v1", "v2", "continued"), name_of_kind);
 INSTANTIATE_TEST_SUITE_P(MadeByEpochfs, RealGrafeoMountTest,
                          testing::Values("written", "busy", "turns", "written-v1"), name_of_kind);
+INSTANTIATE_TEST_SUITE_P(MadeIntoARepository, RealGrafeoMountTest,
+                         testing::Values("packed", "packed-busy"), name_of_kind);
 
 }  // namespace
 }  // namespace epochfs::test
