@@ -4,6 +4,7 @@
     restore.py REPO DATABASE --list          the epochs, one a line
     restore.py REPO DATABASE --sha256        restores all of them: epoch, size and SHA-256, one a line
     restore.py REPO DATABASE EPOCH OUT       writes that epoch's database to OUT
+    restore.py REPO DATABASE --unpack DIR    of a database of Grafeo's: its own backup directory
 
 Written from engine/formats/native/repository.md and segment.md alone: Python's standard library
 and the `zstd` command. It shares no code with epochfs, so that it proves the documents. Everything
@@ -25,6 +26,7 @@ from functools import cached_property
 
 SIGNATURE, TABLE, FOOTER, RECORD = 0x184D2A50, 0x184D2A51, 0x184D2A52, 0x184D2A53
 BLOCKS, RECORDS, EPOCHS = 1, 2, 3
+KINDS = ["Full", "Incremental", "Log"]
 FOOTER_BYTES = 8 + 128
 
 
@@ -101,7 +103,7 @@ class Segment:
         need(self.data[:16] == struct.pack("<II", SIGNATURE, 8) + b"EPOCHFS\x01",
              f"{self.path}: signature")
         self.read_footer()
-        need(self.is_full == (entry["kind"] == "Full"), f"{self.path}: kind")
+        need(KINDS[self.kind] == entry["kind"], f"{self.path}: kind")
         need((self.start_epoch, self.end_epoch) == (entry["start_epoch"], entry["end_epoch"]),
              f"{self.path}: epochs")
         need(self.page_size == entry["page_size"], f"{self.path}: page size")
@@ -116,13 +118,16 @@ class Segment:
         content = frame[8:]
         need(struct.unpack("<Q", content[120:])[0] == xxh3_64(content[:120]),
              f"{self.path}: footer hash")
-        (magic, version, flags, kind, self.page_size, self.block_size, self.epoch_count,
+        (magic, version, flags, self.kind, self.page_size, self.block_size, self.epoch_count,
          self.start_epoch, self.end_epoch, self.base_epoch, self.image_bytes, self.unit_count,
          self.version_count, self.tables_offset, self.tables_bytes,
          self.tables_hash) = struct.unpack("<8sIIIIIIQQQQQQQQQ", content[:104])
-        need(magic == b"EPFSFOOT" and kind in (0, 1), f"{self.path}: footer")
-        need(version == 1 and flags & 0xFFFF == 0, f"{self.path}: written by a newer version")
-        self.is_full = kind == 0
+        need(magic == b"EPFSFOOT", f"{self.path}: footer")
+        need(version in (1, 2) and flags & 0xFFFF == 0, f"{self.path}: written by a newer version")
+        need(self.kind < len(KINDS), f"{self.path}: footer")
+        needs_2 = self.kind == 2 or (self.kind == 0 and self.end_epoch == 0)
+        need(version == (2 if needs_2 else 1), f"{self.path}: version")
+        self.has_blocks = self.kind != 1
         need(self.tables_offset + self.tables_bytes + FOOTER_BYTES == len(self.data),
              f"{self.path}: places")
 
@@ -144,8 +149,8 @@ class Segment:
             if kind == EPOCHS:
                 self.take_epochs(chunk, rows)
             else:
-                need(kind == (BLOCKS if self.is_full else RECORDS), f"{self.path}: table kind")
-                take = self.take_blocks if self.is_full else self.take_records
+                need(kind == (BLOCKS if self.has_blocks else RECORDS), f"{self.path}: table kind")
+                take = self.take_blocks if self.has_blocks else self.take_records
                 offset = take(chunk, rows, offset)
             chunk.end()
         need(at == len(columns) and offset == self.tables_offset, f"{self.path}: units")
@@ -187,7 +192,7 @@ class Segment:
 
     @cached_property
     def image(self):
-        """The whole image of a full, every page checked."""
+        """The whole image of a full, or file in a log, every page checked, and zeros behind it."""
         image = unpack(self.data)
         need(len(image) == self.image_bytes, f"{self.path}: image size")
         padded = image + bytes(-len(image) % self.page_size)
@@ -228,8 +233,11 @@ class Database:
              "not a repository of version 1")
         self.directory = os.path.join(repository, name)
         manifest = sealed(os.path.join(self.directory, "manifest.json"))
-        need(manifest["format"] == "epochfs-manifest" and manifest["format_version"] == 1,
-             "not a manifest of version 1")
+        need(manifest["format"] == "epochfs-manifest" and manifest["format_version"] in (1, 2),
+             "not a manifest of version 1 or 2")
+        self.is_grafeo = manifest["format_version"] == 2
+        need(self.is_grafeo == (manifest["engine"] == "grafeo"), "engine of another version")
+        self.generation = manifest.get("generation")
         need(manifest["database"] == name, "manifest of another database")
         self.entries = manifest["segments"]
         for entry in self.entries:
@@ -252,6 +260,30 @@ class Database:
                 known.setdefault(facts["epoch"], facts)
         return [known[epoch] for epoch in sorted(known)]
 
+    def unpack(self, directory):
+        """Grafeo's own files, and the manifest that it would have written last."""
+        need(self.is_grafeo, "not a database of Grafeo's")
+        need(self.generation == 2, "its manifest would be bincode, which this does not write")
+        os.mkdir(directory)
+        segments = []
+        for entry in self.entries:
+            segment = self.open(entry)
+            need(segment.kind != 1, f"{segment.path}: kind")
+            content = segment.image[:segment.image_bytes]
+            need(len(content) == entry["unpacked_bytes"], f"{segment.path}: unpacked size")
+            need(zlib.crc32(content) == entry["unpacked_checksum"], f"{segment.path}: unpacked")
+            is_full = segment.kind == 0
+            name = "backup_full_%04d.grafeo" if is_full else "backup_incr_%04d.wal"
+            name %= len(segments)
+            with open(os.path.join(directory, name), "xb") as file:
+                file.write(content)
+            segments.append({"kind": "Full" if is_full else "Incremental", "filename": name,
+                             "start_epoch": entry["start_epoch"], "end_epoch": entry["end_epoch"],
+                             "checksum": entry["unpacked_checksum"], "size_bytes": len(content),
+                             "created_at_ms": entry["created_at_ms"]})
+        with open(os.path.join(directory, "backup_manifest.json"), "x", encoding="utf-8") as file:
+            json.dump({"version": 2, "segments": segments}, file, indent=1)
+
     def chain(self, epoch):
         """The full below an epoch, and the incrementals above it that reach up to the epoch."""
         for entry in self.entries:
@@ -271,6 +303,7 @@ class Database:
         return self.open(full), [self.open(entry) for entry in above]
 
     def restore(self, epoch):
+        need(not self.is_grafeo, "epochs of Grafeo's are files of Grafeo's: --unpack")
         full, above = self.chain(epoch)
         page_size = full.page_size
         image = full.image
@@ -462,6 +495,8 @@ def main():
             for facts in database.epochs():
                 content = database.restore(facts["epoch"])
                 print(facts["epoch"], len(content), hashlib.sha256(content).hexdigest())
+        elif len(arguments) == 4 and arguments[2] == "--unpack":
+            Database(*arguments[:2]).unpack(arguments[3])
         elif len(arguments) == 4 and arguments[2].isdecimal():
             content = Database(*arguments[:2]).restore(int(arguments[2]))
             with open(arguments[3], "xb") as file:

@@ -1,6 +1,7 @@
 // A real SQLite history that version 1 of the format wrote stays readable, by us and by the
 // independent reader, and stays as it is.
 #include "engine/core/hash.h"
+#include "engine/repo/grafeo_transfer.h"
 #include "tests/repo/repository_fixture.h"
 #include "tests/support/golden.h"
 #include "tests/support/process.h"
@@ -64,6 +65,61 @@ TEST_F(GoldenRepositoryTest, GivesTheIndependentReaderTheSameEpochs) {
   const auto result = test::run({"python3", reader, kRepository, "ledger", "--sha256"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(result.out, read_file(kEpochs));
+}
+
+// A history that the real Grafeo made and that was imported when logs were new: what comes out is
+// what Grafeo wrote.
+class GoldenGrafeoTest : public testing::Test {
+ protected:
+  static constexpr std::size_t kEpochs = 8;
+
+  // Lines `name size sha256` of the files that Grafeo wrote.
+  void expect_files(const std::string& directory) {
+    std::ifstream in(kGolden + "/native-2-grafeo.txt");
+    std::size_t files = 0;
+    std::string name, sha256;
+    for (std::uint64_t size = 0; in >> name >> size >> sha256; ++files) {
+      const std::string bytes = read_file(directory + "/" + name);
+      EXPECT_EQ(bytes.size(), size) << name;
+      EXPECT_EQ(sha256_of(bytes), sha256) << name;
+    }
+    EXPECT_EQ(files, 5U);
+    const auto opened = Repository::open({directory, directory_ / "cache"});
+    ASSERT_TRUE(opened) << opened.error().text;
+    const auto summaries = summarize(**opened, "");
+    ASSERT_TRUE(summaries) << summaries.error().text;
+    EXPECT_EQ(summaries->front().epoch_count, kEpochs);
+    EXPECT_TRUE(summaries->front().problems.empty());
+  }
+
+  const std::string repository_ = kGolden + "/native-2-grafeo";
+  const TemporaryDirectory directory_;
+};
+
+TEST_F(GoldenGrafeoTest, IsSound) {
+  const auto report = verify(repository_, "", false, {});
+  ASSERT_TRUE(report) << report.error().text;
+  for (const Damage& damage : report->damage) ADD_FAILURE() << damage.object << ": " << damage.text;
+  EXPECT_EQ(report->epochs, kEpochs);
+  EXPECT_EQ(report->segments, 5U);
+}
+
+TEST_F(GoldenGrafeoTest, IsExportedAsGrafeoWroteIt) {
+  ExportOptions options;
+  options.location = repository_;
+  options.cache_directory = directory_ / "cache";
+  options.output = directory_ / "out";
+  const auto report = export_grafeo(options);
+  ASSERT_TRUE(report) << report.error().text;
+  expect_files(directory_ / "out");
+}
+
+TEST_F(GoldenGrafeoTest, GivesTheIndependentReaderTheSameFiles) {
+  const std::string reader = EPOCHFS_SOURCE_DIR "/tests/independent/restore.py";
+  const auto result =
+      test::run({"python3", reader, repository_, "shop", "--unpack", directory_ / "out"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  expect_files(directory_ / "out");
 }
 
 // Of all golden repositories, whatever their engine.
