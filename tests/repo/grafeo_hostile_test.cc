@@ -32,7 +32,7 @@ using grafeo::SegmentKind;
 using test::GrafeoBuilder;
 using Entries = std::vector<SegmentEntry>;
 
-const std::string kManifest(grafeo::kManifestFile);
+const std::string kManifestName(grafeo::kManifestFile);
 
 constexpr std::array<std::uint64_t, 8> kNumbers = {0,
                                                    1,
@@ -62,7 +62,7 @@ const std::vector<std::string> kNames = {
     "segment\xe2\x80\xae",
     std::string(256, 'n'),
     ".hidden",
-    kManifest,
+    kManifestName,
 };
 
 std::uint32_t crc_of(std::string_view bytes) {
@@ -126,7 +126,7 @@ class GrafeoHostileTest : public testing::TestWithParam<Generation> {
     for (std::size_t i = 0; i < good_.size(); ++i) directory.put(good_[i].filename, contents_[i]);
   }
   void put_entries(GrafeoDirectory& directory, const Entries& entries) const {
-    directory.put(kManifest, manifest_text(GetParam(), entries));
+    directory.put(kManifestName, manifest_text(GetParam(), entries));
   }
 
   // Everything there is to see, as often as a process would look; what comes from the good segments
@@ -333,7 +333,7 @@ TEST_P(GrafeoHostileTest, DocumentsAreRefused) {
     }
   }
   for (const std::string& document : documents) {
-    directory.put(kManifest, document);
+    directory.put(kManifestName, document);
     const std::string what = fmt::format("{} bytes: {}", document.size(), document.substr(0, 100));
     const SeenDirectory seen = look(directory, what);
     EXPECT_TRUE(seen.failure) << what;
@@ -400,9 +400,9 @@ TEST_P(GrafeoHostileTest, PlacesThatAreNoDirectoriesOfItAreNoDatabases) {
   for (const std::string name : {"linked", "fifo", "directory", "good", "line\nbreak", ".hidden"})
     files::create_directory(parent + "/" + name);
   const auto manifest = [&](const std::string& name) {
-    return parent + "/" + name + "/" + kManifest;
+    return parent + "/" + name + "/" + kManifestName;
   };
-  const std::string there = builder_.directory() + "/" + kManifest;
+  const std::string there = builder_.directory() + "/" + kManifestName;
   files::create_symlink(there, manifest("linked"));
   ASSERT_EQ(::mkfifo(manifest("fifo").c_str(), 0600), 0);
   files::create_directory(manifest("directory"));
