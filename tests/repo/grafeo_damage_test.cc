@@ -30,11 +30,13 @@ using Numbers = std::set<std::uint64_t>;
 const std::string kManifest(grafeo::kManifestFile);
 
 // Of the zeros that most of an image's headers are made of, one place of so many is looked at ...
-constexpr std::size_t kOneOfZeros = 64;  // ... among other segments
+constexpr std::size_t kOneOfZeros = 256;  // ... among other segments
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr std::size_t kOneOfZerosAlone = 40;  // ... of an image alone, where everything takes long
+constexpr std::size_t kOneOfOthers = 4;
 #else
 constexpr std::size_t kOneOfZerosAlone = 1;
+constexpr std::size_t kOneOfOthers = 1;
 #endif
 
 // Of a manifest: also a digit to another, and one white space to another.
@@ -153,11 +155,13 @@ class GrafeoDamageTest : public testing::TestWithParam<Generation> {
     return bytes.size() > grafeo::kImageHeaderSize && at < grafeo::kImageHeaderSize &&
            at % grafeo::kImagePageSize > kUsedOfPage && bytes[at] == '\0';
   }
-  // Every place where there is something, and some of those where there are zeros.
+  // Where there is something every place, unless that takes too long, and some of those where there
+  // are zeros.
   std::vector<std::size_t> places_in(const std::string& bytes, std::size_t one_of_zeros) {
     std::vector<std::size_t> places;
     for (std::size_t at = 0; at < bytes.size(); ++at)
-      if (!is_filler(bytes, at) || random_() % one_of_zeros == 0) places.push_back(at);
+      if (random_() % (is_filler(bytes, at) ? one_of_zeros : kOneOfOthers) == 0)
+        places.push_back(at);
     return places;
   }
 
