@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "engine/core/text.h"
 #include "engine/formats/native/seal.h"
@@ -17,6 +18,15 @@ namespace {
 std::string version_of(const Storage& storage, const std::string& name) {
   const auto info = storage.stat(name);
   return info ? info->version : std::string();
+}
+
+// By their names. A first backup begins with one full: of epoch 1, or of any for Grafeo.
+std::set<std::string> epochs_of_fulls(const std::vector<ObjectInfo>& objects) {
+  std::set<std::string> epochs;
+  for (const ObjectInfo& object : objects)
+    if (object.name.starts_with("full-"))
+      epochs.insert(object.name.substr(0, object.name.find('.')));
+  return epochs;
 }
 
 }  // namespace
@@ -49,10 +59,10 @@ Result<bool> lost_its_manifest(const Storage& storage, const std::string& databa
   const auto& objects = listing->objects;
   if (std::ranges::find(objects, native::kManifestFile, &ObjectInfo::name) != objects.end())
     return false;
-  return std::ranges::any_of(objects, [](const ObjectInfo& object) {
-    return object.name == native::kCursorFile || object.name.starts_with("incr-") ||
-           (object.name.starts_with("full-") && !object.name.starts_with("full-1."));
+  const bool went_on = std::ranges::any_of(objects, [](const ObjectInfo& object) {
+    return object.name == native::kCursorFile || object.name.starts_with("incr-");
   });
+  return went_on || epochs_of_fulls(objects).size() > 1;
 }
 
 std::optional<native::Cursor> load_cursor(const Storage& storage, const std::string& database) {
