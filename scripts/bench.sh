@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Measures epochfs beside restic and borg on one SQLite history, and prints a table of ratios.
+# Measures epochfs beside restic and borg on one SQLite history, and prints a table of ratios; then what import, export and
+# indexing make of histories of Grafeo's.
 #
 #   scripts/bench.sh                            500 MB, 20 steps of 1 %
 #   scripts/bench.sh --mb 50 --steps 3 --rounds 1
@@ -11,4 +12,5 @@ cd "$(dirname "$0")/.."
 scripts/setup.sh --bench
 cmake -S . -B build-demo -G Ninja -DCMAKE_BUILD_TYPE=Release -DEPOCHFS_TESTS=OFF >/dev/null
 cmake --build build-demo --parallel 2 --target epochfs
-exec python3 tests/bench/compare.py --epochfs "$PWD/build-demo/epochfs" "$@"
+python3 tests/bench/compare.py --epochfs "$PWD/build-demo/epochfs" "$@"
+python3 tests/bench/grafeo.py --epochfs "$PWD/build-demo/epochfs"
