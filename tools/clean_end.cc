@@ -6,7 +6,7 @@
 #include <array>
 #include <cerrno>
 
-#include "engine/storage/leftovers.h"
+#include "engine/repo/operations.h"
 
 namespace epochfs::tools {
 namespace {
@@ -45,7 +45,7 @@ void CleanEnd::watch() const {
   if (wanted[0].revents != 0) return;
   const int signal = signals_->take();
   if (signal == 0) return;
-  engine::remove_leftovers();
+  engine::remove_temporary_copies();
   end_by(signal);
 }
 

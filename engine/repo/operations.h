@@ -122,4 +122,8 @@ struct DiffReport {
 };
 Result<DiffReport> diff(Database& database, Epoch from, Epoch to);
 
+// For a process that is told to end while one of the above is under way: removes what that has put
+// into directories of its own. It fails from then on, and everything that begins after it.
+void remove_temporary_copies();
+
 }  // namespace epochfs::engine
