@@ -19,6 +19,7 @@
 #include "tests/repo/grafeo_directory.h"
 #include "tests/repo/repository_fixture.h"
 #include "tests/support/random_history.h"
+#include "tests/support/sanitizer.h"
 
 namespace epochfs::engine {
 namespace {
@@ -31,13 +32,8 @@ const std::string kManifest(grafeo::kManifestFile);
 
 // Of the zeros that most of an image's headers are made of, one place of so many is looked at ...
 constexpr std::size_t kOneOfZeros = 256;  // ... among other segments
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::size_t kOneOfZerosAlone = 40;  // ... of an image alone, where everything takes long
-constexpr std::size_t kOneOfOthers = 4;
-#else
-constexpr std::size_t kOneOfZerosAlone = 1;
-constexpr std::size_t kOneOfOthers = 1;
-#endif
+constexpr std::size_t kOneOfZerosAlone = test::one_of_many_under_sanitizers(40);  // ... alone
+constexpr std::size_t kOneOfOthers = test::one_of_many_under_sanitizers(4);
 
 // Of a manifest: also a digit to another, and one white space to another.
 constexpr std::array kManifestPatterns = {0x01U, 0x04U, 0x07U, 0x29U, 0x80U};
