@@ -115,7 +115,7 @@ TEST_F(UnpackedBlobTest, NoticesEveryFlippedBitOrGivesTheSameBytes) {
   const Bytes file = noise(70'000, 9);
   StoredSegment log = log_of(file);
   // Every bit of tables and footer; of the blocks, which are long, some of each byte's.
-  const std::size_t step = test::one_of_many_under_sanitizers(17);
+  const std::size_t step = epochfs::test::one_of_many_under_sanitizers(17);
   std::size_t unnoticed = 0;
   for (std::size_t at = 0; at < log.bytes.size(); at += step) {
     const auto mask = std::byte{1} << (at % 8);
