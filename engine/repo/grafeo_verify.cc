@@ -40,7 +40,7 @@ class GrafeoVerifier {
 
   Result<void> run() {
     ++report_.databases;
-    const auto taken = with_newest_manifest([&] { return take_in(); });
+    auto taken = with_newest_manifest([&] { return take_in(); });
     if (!taken && !is_damage(taken.error())) return taken;
     if (!taken) {
       add_damage(std::string(place_.manifest_file()), taken.error().text, {}, {});

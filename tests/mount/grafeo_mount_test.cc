@@ -191,7 +191,7 @@ TEST_P(GrafeoMountTest, ShowsSeveralDatabasesWhateverOneOfThemIsLike) {
   expect_image(mountpoint() + "/damaged/latest/damaged.grafeo", damaged.expected().at(2).image);
   EXPECT_FALSE(files::exists(mountpoint() + "/damaged/epochs/4"));
   std::error_code error;
-  files::directory_iterator(mountpoint() + "/garbage/epochs", error);
+  const files::directory_iterator refused(mountpoint() + "/garbage/epochs", error);
   EXPECT_TRUE(error);
 }
 

@@ -16,27 +16,27 @@ namespace {
 constexpr const char* kAccessKey = "AKTEST";
 constexpr const char* kSecretKey = "SKTEST";
 
-std::optional<Process> server;
-int server_port = 0;
+std::optional<Process> real_server;
+int real_server_port = 0;
 
 class ServerEnvironment final : public testing::Environment {
  public:
   void SetUp() override {
     if (!RealS3::is_installed()) return;
-    server.emplace(
+    real_server.emplace(
         std::vector<std::string>{EPOCHFS_SOURCE_DIR "/tests/s3/server.sh", kAccessKey, kSecretKey},
         ProcessOptions{.timeout = std::chrono::hours(1)});
-    if (server->wait_for("ready ")) server_port = port_of(server->out());
-    ASSERT_NE(server_port, 0) << server->wait().err;
+    if (real_server->wait_for("ready ")) real_server_port = port_of(real_server->out());
+    ASSERT_NE(real_server_port, 0) << real_server->wait().err;
     const engine::S3Client client(RealS3::settings(""));
     const auto made = client.send_expecting_success({.method = "PUT"}, RealS3::kBucket);
     ASSERT_TRUE(made) << made.error().text;
   }
   void TearDown() override {
-    if (!server) return;
-    server->signal(SIGTERM);
-    server->wait();
-    server.reset();
+    if (!real_server) return;
+    real_server->signal(SIGTERM);
+    real_server->wait();
+    real_server.reset();
   }
 
  private:
@@ -58,13 +58,13 @@ bool RealS3::is_installed() {
   return true;
 }
 
-int RealS3::port() { return server_port; }
+int RealS3::port() { return real_server_port; }
 
 engine::S3Settings RealS3::settings(std::string_view prefix, int by_port) {
   engine::S3Settings settings;
   settings.location = {kBucket, std::string(prefix)};
   settings.endpoint.value =
-      fmt::format("http://127.0.0.1:{}", by_port != 0 ? by_port : server_port);
+      fmt::format("http://127.0.0.1:{}", by_port != 0 ? by_port : real_server_port);
   settings.path_style.value = true;
   settings.region.value = "us-east-1";
   settings.credentials.value = engine::S3Credentials{kAccessKey, kSecretKey, ""};
