@@ -360,7 +360,7 @@ TEST_P(PackedGrafeoTest, NeverGivesAnotherEpochForDamage) {
       if (++steps % 4 == 0)
         bad.resize(at);
       else
-        bad[at] ^= static_cast<char>(1U << (steps % 8));
+        bad[at] = static_cast<char>(static_cast<unsigned char>(bad[at]) ^ (1U << (steps % 8)));
       write_file(stored(entry.filename), bad);
       const auto report = verify(location(), "", false, {});
       ASSERT_TRUE(report) << report.error().text;
