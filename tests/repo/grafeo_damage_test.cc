@@ -227,8 +227,8 @@ class GrafeoDamageTest : public testing::TestWithParam<Generation> {
              static_cast<std::size_t>(at->position(1) + at->length(1)), what);
     };
     note_all("(\\s+)", "white space");
-    note_all("\"created_at_ms\": (\\d+)", "created_at_ms");
-    note_all("\"Full\",[^}]*\"start_epoch\": (\\d+)", "start_epoch of a full");
+    note_all(R"("created_at_ms": (\d+))", "created_at_ms");
+    note_all(R"("Full",[^}]*"start_epoch": (\d+))", "start_epoch of a full");
     return places;
   }
 

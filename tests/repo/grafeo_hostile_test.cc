@@ -328,8 +328,8 @@ TEST_P(GrafeoHostileTest, DocumentsAreRefused) {
       std::string other = good;
       other[0] = first;
       documents.push_back(other);
-      documents.push_back(std::string(1, first));
-      documents.push_back(std::string(1000, first));
+      documents.emplace_back(1, first);
+      documents.emplace_back(1000, first);
     }
   }
   for (const std::string& document : documents) {
