@@ -1,8 +1,7 @@
 // The tree of a mount: what names mean, what places look like, what is in them. Knows no FUSE.
 //
 // Errors    kNotFound, kNoSuchEpoch: the place does not exist, or not any more · kCorrupt, kIo: it
-// does,
-//           but what the repository holds of it cannot be used
+//           does, but what the repository holds of it cannot be used
 // Threads   any; has no state of its own
 // Cost      of the lookups of a timeline; only the files of an epoch need its view
 #pragma once

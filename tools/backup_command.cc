@@ -128,12 +128,7 @@ Outcome<ExitCode> run_backup(const BackupWords& words, const Context& context) {
   TRY_ASSIGN(const engine::Source source, parse_place(words.place));
   options.location = source.location;
   options.cache_directory = context.cache_directory;
-  if (!source.database.empty()) {
-    if (!options.name.empty() && options.name != source.database)
-      return engine::Error::invalid(
-          fmt::format("backup: two names: --name {} and {}", options.name, words.place));
-    options.name = source.database;
-  }
+  TRY_ASSIGN(options.name, chosen_name("backup", options.name, source));
   if (!words.engine.empty()) {
     const auto engine = engine::native::engine_from(words.engine);
     if (!engine) return refuse_engine(words.engine);

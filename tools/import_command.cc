@@ -1,5 +1,3 @@
-#include <fmt/format.h>
-
 #include <memory>
 #include <string>
 
@@ -26,12 +24,7 @@ Outcome<ExitCode> run_import(const ImportWords& words, const Context& context) {
   options.database = from.database;
   options.location = to.location;
   options.cache_directory = context.cache_directory;
-  if (!to.database.empty()) {
-    if (!options.name.empty() && options.name != to.database)
-      return engine::Error::invalid(
-          fmt::format("import: two names: --name {} and {}", options.name, words.place));
-    options.name = to.database;
-  }
+  TRY_ASSIGN(options.name, chosen_name("import", options.name, to));
   TRY_ASSIGN(const engine::TransferReport report, [&] {
     ProgressBar bar(context, "import");
     options.progress = bar.progress();

@@ -16,6 +16,14 @@ engine::Result<engine::Source> parse_place(std::string_view text) {
   return source;
 }
 
+engine::Result<std::string> chosen_name(std::string_view command, const std::string& option,
+                                        const engine::Source& place) {
+  if (option.empty()) return place.database;
+  if (place.database.empty() || place.database == option) return option;
+  return engine::Error::invalid(fmt::format("{}: two names: --name {} and {}#{}", command, option,
+                                            place.location, place.database));
+}
+
 Outcome<std::shared_ptr<engine::Repository>> open_repository(const Context& context,
                                                              const engine::Source& source) {
   engine::RepositoryOptions options;

@@ -20,6 +20,11 @@ struct OpenDatabase {
 // `REPO` or `REPO#db`, for commands that are not about one epoch. kInvalid: it has an @SELECTOR.
 engine::Result<engine::Source> parse_place(std::string_view text);
 
+// What a database is to be called by `--name` or by `REPO#NAME`; empty: neither says. kInvalid:
+// they say different things.
+engine::Result<std::string> chosen_name(std::string_view command, const std::string& option,
+                                        const engine::Source& place);
+
 Outcome<std::shared_ptr<engine::Repository>> open_repository(const Context& context,
                                                              const engine::Source& source);
 // Advice for a database that is not there.

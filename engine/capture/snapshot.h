@@ -2,16 +2,14 @@
 //
 //   open_snapshot -> info() -> read_image()                        first backup, or a new base
 //                           -> changes_since(known) -> next() ...  an increment
-//                           -> confirm()                           before anything is committed on
-//                           it
+//                           -> confirm()                           before any of it is committed
 //
 // Trust     the database may be damaged, hostile, or replaced under our feet
 // Writes    nothing to the user's database or its log; SQLite's own side files (-shm, an empty
 //           -wal) come and go as with any reader
 // Threads   one at a time per object; an object belongs to the thread that opened it
 // Memory    bounded: pages stream; per batch at most a few times frames_per_batch small entries,
-// and
-//           a bit per page while pages are compared; what must outlive a lock is spooled to
+//           and a bit per page while pages are compared; what must outlive a lock is spooled to
 //           unlinked files in `temp_directory`
 // Locks     WAL mode: a read transaction as long as the snapshot lives, nobody waits for it.
 //           Rollback-journal modes: a shared lock from open_snapshot until read_image or

@@ -3,11 +3,10 @@
 // part of a commit.
 //
 // Trust     built by this code only, in a directory that only this user can enter; still, what
-// comes out is
-//           checked when it is used: records name their page and epochs, blocks have page hashes
-// Threads   a Reader belongs to one thread at a time, any number of them may be open; one Writer at
-// a time (others
-//           wait, other processes too)
+//           comes out is checked when it is used: records name their page and epochs, blocks have
+//           page hashes
+// Threads   a Reader belongs to one thread at a time, any number of them may be open; one Writer
+//           at a time (others wait, other processes too)
 // Sharing   several processes may have it open; a killed one leaves the last committed state
 // Errors    kIo: LMDB or the filesystem failed, with what it said
 #pragma once

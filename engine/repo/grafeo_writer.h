@@ -40,7 +40,7 @@ class GrafeoWriter {
   [[nodiscard]] Result<std::shared_ptr<const Blob>> open(const grafeo::SegmentEntry& entry) const;
 
   // One segment at a time; beginning another drops it. Of `entry` counts: the kind, the epochs, and
-  // when it was made, 0 for now.
+  // when it was made (0: this moment).
   Result<void> begin(grafeo::SegmentEntry entry);
   Result<void> append(ByteView bytes);
   // Of what was appended.

@@ -3,8 +3,7 @@
 //
 // Layout    engine/formats/native/segment.md
 // Threads   one caller; compression runs on `threads` workers behind it, output order is fixed by
-// the input,
-//           so the same input gives the same bytes whatever the number of threads
+//           the input, so the same input gives the same bytes whatever the number of threads
 // Memory    a few blocks per worker plus the tables (compressed chunk by chunk as they fill)
 // Errors    those of the upload; kInvalid for input out of order
 #pragma once

@@ -1,9 +1,8 @@
 // Takes a native repository's manifest and segment tables into the index.
 //
 // Trust     none in manifest and segments: a segment that is missing, damaged, foreign or does not
-// continue its
-//           chain costs its own epochs and those built on it, is remembered as a problem, and hides
-//           nothing else
+//           continue its chain costs its own epochs and those built on it, is remembered as a
+//           problem, and hides nothing else
 // Threads   any; writers of the index take turns, also across processes
 // Cost      what is in the index already is not read again; one index transaction per new segment
 #pragma once
