@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "engine/core/text.h"
 #include "engine/repo/native_database.h"
 #include "engine/repo/summary.h"
@@ -17,8 +19,10 @@ constexpr std::size_t kNameBytesMax = 200;  // names that are made of a name mus
 
 // Everything up to the newest segment that could be used is there.
 std::optional<UtcTime> covered_until(const DatabaseRow& row, const grafeo::Manifest& manifest) {
-  if (manifest.segments.empty() || !row.chain_open) return std::nullopt;
-  return to_utc(manifest.segments.back().created);
+  const auto makes_sense = [](const grafeo::SegmentEntry& entry) { return entry.problem.empty(); };
+  const auto last = std::find_if(manifest.segments.rbegin(), manifest.segments.rend(), makes_sense);
+  if (last == manifest.segments.rend() || !row.chain_open) return std::nullopt;
+  return to_utc(last->created);
 }
 
 Result<StoredGrafeoManifest> load_packed_manifest(const Storage& storage,
@@ -46,7 +50,7 @@ grafeo::Manifest unpacked_manifest(const native::Manifest& manifest) {
     unpacked.segments.push_back(
         {is_full ? grafeo::SegmentKind::kFull : grafeo::SegmentKind::kIncremental, entry.filename,
          entry.start_epoch, entry.end_epoch, entry.unpacked_checksum, entry.unpacked_bytes,
-         grafeo::UnixMillis(entry.created_at_ms)});
+         grafeo::UnixMillis(entry.created_at_ms), entry.problem});
   }
   return unpacked;
 }
@@ -92,7 +96,8 @@ Result<std::vector<GrafeoPlace>> find_grafeo_places(const Storage& storage,
 
 Result<std::optional<std::string>> gap_before(const Timeline& timeline,
                                               const grafeo::SegmentEntry& full) {
-  if (full.kind != grafeo::SegmentKind::kFull) return std::optional<std::string>();
+  if (full.kind != grafeo::SegmentKind::kFull || !full.problem.empty())
+    return std::optional<std::string>();
   TRY_ASSIGN(const auto facts, timeline.find(full.end_epoch));
   TRY_ASSIGN(const auto before, timeline.newest_below(full.end_epoch));
   const bool came_with_it = facts && facts->how == native::Captured::kImage;
@@ -168,6 +173,7 @@ Result<DatabaseSummary> GrafeoDatabase::summary() {
   summary.file_name = file_name_;
   for (const grafeo::SegmentEntry& entry : taken->stored.manifest.segments) {
     // What is no name of a file is a problem already.
+    if (!entry.problem.empty()) continue;  // told already
     const std::string filename =
         object_name(entry).value_or(std::string(source_->place().manifest_file()));
     TRY(add_segment(summary, timeline, *parts_.storage,

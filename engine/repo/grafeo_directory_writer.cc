@@ -36,8 +36,7 @@ Result<void> GrafeoDirectoryWriter::load() {
                                       [&] { return storage_->describe(grafeo::kManifestFile); }));
     version_ = std::move(stored->version);
   }
-  set_history(storage_, GrafeoPlace{}, std::move(manifest));
-  return {};
+  return set_history(storage_, GrafeoPlace{}, std::move(manifest));
 }
 
 // The number of segments, unless somebody took entries out of the manifest and it is in use.
@@ -65,7 +64,7 @@ Result<std::uint64_t> GrafeoDirectoryWriter::publish(const grafeo::Manifest& nex
   TRY(upload_->finish());
   TRY_ASSIGN(const Bytes document, grafeo::encode_manifest(next));
   // What no reader would take must never replace what every reader takes.
-  TRY(with_context(grafeo::parse_manifest(document),
+  TRY(with_context(grafeo::parse_manifest(document).and_then(grafeo::check_entries),
                    [] { return std::string("the new manifest"); }));
   TRY(storage_->replace(grafeo::kManifestFile, document, version_));
   TRY_ASSIGN(const ObjectInfo info, storage_->stat(grafeo::kManifestFile));

@@ -29,6 +29,8 @@ struct Origin {
 
   static Result<Origin> load(std::shared_ptr<const Storage> storage, GrafeoPlace place) {
     TRY_ASSIGN(StoredGrafeoManifest stored, load_grafeo_manifest(*storage, place));
+    TRY(with_context(check_entries(stored.manifest),
+                     [&] { return storage->describe(place.object(place.manifest_file())); }));
     return Origin{std::move(storage), std::move(place), std::move(stored.manifest)};
   }
 

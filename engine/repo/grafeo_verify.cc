@@ -103,7 +103,7 @@ class GrafeoVerifier {
     TRY_ASSIGN(const auto served, epochs_by_full());
     for (std::uint32_t i = 0; i < manifest_.segments.size(); ++i) {
       const grafeo::SegmentEntry& entry = manifest_.segments[i];
-      if (entry.kind != grafeo::SegmentKind::kFull) continue;
+      if (entry.kind != grafeo::SegmentKind::kFull || !entry.problem.empty()) continue;
       const auto name = object_name(entry);
       if (!name || !check_object_name(*name)) continue;  // a problem already
       auto checked = check_full(*name, entry);

@@ -10,11 +10,14 @@ namespace epochfs::engine {
 
 using grafeo::SegmentKind;
 
-void GrafeoWriter::set_history(std::shared_ptr<const Storage> storage, GrafeoPlace place,
-                               grafeo::Manifest manifest) {
+Result<void> GrafeoWriter::set_history(std::shared_ptr<const Storage> storage, GrafeoPlace place,
+                                       grafeo::Manifest manifest) {
+  TRY(with_context(check_entries(manifest),
+                   [&] { return storage->describe(place.object(place.manifest_file())); }));
   storage_ = std::move(storage);
   place_ = std::move(place);
   manifest_ = std::move(manifest);
+  return {};
 }
 
 std::optional<Epoch> GrafeoWriter::last_epoch() const noexcept {

@@ -51,8 +51,9 @@ class GrafeoWriter {
 
  protected:
   // What is there when the writer opens; `storage` shows the files as Grafeo would have them.
-  void set_history(std::shared_ptr<const Storage> storage, GrafeoPlace place,
-                   grafeo::Manifest manifest);
+  // kCorrupt: an entry of the manifest makes no sense, and nothing is built on such a one.
+  Result<void> set_history(std::shared_ptr<const Storage> storage, GrafeoPlace place,
+                           grafeo::Manifest manifest);
   [[nodiscard]] const GrafeoPlace& place() const noexcept { return place_; }
 
  private:

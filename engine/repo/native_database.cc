@@ -154,3 +154,4 @@ Result<DatabaseSummary> NativeDatabase::summary() {
 std::string NativeDatabase::last_failure() { return taken_.failure(); }
 
 }  // namespace epochfs::engine
+    if (!entry.problem.empty()) continue;  // told already

@@ -30,6 +30,8 @@ Result<NativeWriter> NativeWriter::open(const NativeParts& parts, const std::str
   NativeWriter writer(parts, database, std::move(lock));
   auto stored = load_manifest(*parts.storage, database);
   if (stored) {
+    TRY(with_context(native::check_entries(stored->manifest),
+                     [&] { return parts.storage->describe(manifest_path(database)); }));
     writer.manifest_ = std::move(stored->manifest);
     writer.version_ = std::move(stored->version);
     writer.sha256_ = stored->sha256;
@@ -152,7 +154,8 @@ Result<void> NativeWriter::publish(native::SegmentEntry entry) {
   const std::string json = native::sealed(native::encode_manifest(next));
   const std::string path = manifest_path(database_);
   // What no reader would take must never replace what every reader takes.
-  TRY(with_context(native::parse_manifest(as_bytes(json)), [&] { return "the new " + path; }));
+  TRY(with_context(native::parse_manifest(as_bytes(json)).and_then(native::check_entries),
+                   [&] { return "the new " + path; }));
   TRY(parts_.storage->replace(path, as_bytes(json), version_));
   manifest_ = std::move(next);
   sha256_ = Sha256::of(as_bytes(json));

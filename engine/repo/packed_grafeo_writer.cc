@@ -36,9 +36,8 @@ Result<void> PackedGrafeoWriter::load() {
     TRY(check_same_database(stored->manifest));
   else if (native_)
     native_->describe(native::Engine::kGrafeo, options_.file_name);
-  set_history(parts.storage, std::move(place),
-              stored ? unpacked_manifest(stored->manifest) : grafeo::Manifest());
-  return {};
+  return set_history(parts.storage, std::move(place),
+                     stored ? unpacked_manifest(stored->manifest) : grafeo::Manifest());
 }
 
 Result<void> PackedGrafeoWriter::check_same_database(const native::Manifest& manifest) const {

@@ -38,7 +38,7 @@ Result<void> verify_packed(const NativeParts& parts, const native::Manifest& man
     const bool is_told =
         std::any_of(report.damage.begin() + told_before, report.damage.end(),
                     [&](const Damage& damage) { return damage.object == entry.filename; });
-    if (is_told) continue;
+    if (is_told || !entry.problem.empty()) continue;
     const auto sound = is_as_stored(*parts.storage, database, entry);
     if (!sound && !is_damage(sound.error())) return tl::unexpected(sound.error());
     if (!sound || !*sound)

@@ -77,7 +77,8 @@ Result<std::shared_ptr<const UnpackedStorage::Entries>> UnpackedStorage::entries
   TRY_ASSIGN(const StoredManifest stored, load_manifest(*storage_, database_));
   auto entries = std::make_shared<Entries>();
   for (const native::SegmentEntry& entry : stored.manifest.segments)
-    entries->emplace(fmt::format("{}/{}", database_, entry.filename), entry);
+    if (entry.problem.empty())
+      entries->emplace(fmt::format("{}/{}", database_, entry.filename), entry);
   const std::lock_guard lock(mutex_);
   entries_ = entries;
   return entries;

@@ -95,7 +95,7 @@ class DatabaseVerifier {
   }
 
   Result<void> check_segment(const native::SegmentEntry& entry) {
-    if (unusable_.contains(entry.filename)) {
+    if (!entry.problem.empty() || unusable_.contains(entry.filename)) {
       advance(entry.size_bytes);
       return {};
     }

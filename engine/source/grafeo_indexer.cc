@@ -60,11 +60,13 @@ class GrafeoHistory final : public History {
     text.put_le(of.crc32);
     text.put_le(of.size_bytes);
     text.put_le(of.created.get());
+    text.put(as_bytes(of.problem));
     return page_hash(text.view());
   }
 
   Result<void> take(PageIndex::Writer& writer, DatabaseRow& row, SegmentNo segment) const override {
     const grafeo::SegmentEntry& taken = entry(segment);
+    if (!taken.problem.empty()) return Error::corrupt(taken.problem);
     if (taken.end_epoch > kEpochMax || taken.start_epoch > kEpochMax)
       return Error::corrupt("epoch out of range");
     TRY_ASSIGN(const std::string name, object_name(taken));
@@ -103,7 +105,8 @@ class GrafeoHistory final : public History {
     Epoch last = lost.end_epoch;
     if (row.epoch_count > 0) first = std::max(first, Epoch(row.newest.get() + 1));
     if (first > last) first = last = Epoch();
-    add_problem(row, {lost.filename, error.text, first, last});
+    add_problem(row, {lost.problem.empty() ? lost.filename : std::string(place_.manifest_file()),
+                      error.text, first, last});
   }
 
   [[nodiscard]] Result<bool> is_newest() const override {
@@ -120,7 +123,8 @@ class GrafeoHistory final : public History {
     for (const IndexProblem& problem : row.problems) with_problem.insert(problem.object);
     for (std::uint32_t i = 0; i < row.segment_count; ++i) {
       // Their objects are looked at with the problems, and the index has no row for most of them.
-      if (with_problem.contains(entry(SegmentNo(i)).filename)) continue;
+      const grafeo::SegmentEntry& listed = entry(SegmentNo(i));
+      if (!listed.problem.empty() || with_problem.contains(listed.filename)) continue;
       TRY_ASSIGN(const SegmentRow known, reader.segment(row.number, SegmentNo(i)));
       const auto now = storage_.stat(place_.object(known.filename));
       if (!now && !is_damage(now.error())) return tl::unexpected(now.error());

@@ -22,6 +22,7 @@ class SegmentIntake {
         entry_(manifest.segments[number.get()]) {}
 
   Result<void> run() {
+    if (!entry_.problem.empty()) return Error::corrupt(entry_.problem);
     TRY_ASSIGN(const auto blob,
                storage_.open(fmt::format("{}/{}", manifest_.database, entry_.filename)));
     if (blob->size_bytes() != entry_.size_bytes)
@@ -50,6 +51,9 @@ class SegmentIntake {
  private:
   Result<void> take_full(const SegmentReader& reader, SegmentRow& segment) {
     segment.base = number_;
+    if (entry_.end_epoch < row_.newest)
+      return Error::corrupt(fmt::format("ends at epoch {}, but epochs up to {} are there already",
+                                        entry_.end_epoch.get(), row_.newest.get()));
     TRY(reader.visit_epochs([&](const native::EpochFacts& facts) -> Result<void> {
       if (facts.epoch != entry_.end_epoch || facts.size_bytes != segment.image_bytes)
         return Error::corrupt("holds another epoch than the manifest says");
@@ -134,6 +138,7 @@ class NativeHistory final : public History {
     text.put(entry(segment).sha256);
     text.put(entry(segment).tables_sha256);
     text.put_le(entry(segment).size_bytes);
+    text.put(as_bytes(entry(segment).problem));
     return page_hash(text.view());
   }
 
@@ -147,8 +152,9 @@ class NativeHistory final : public History {
     const bool is_full = lost.kind == native::SegmentKind::kFull;
     const bool repeats = is_full && row.epoch_count > 0 && lost.end_epoch == row.newest;
     const Epoch first = is_full ? lost.end_epoch : lost.start_epoch;
-    add_problem(row, {lost.filename, error.text, repeats ? Epoch() : first,
-                      repeats ? Epoch() : lost.end_epoch});
+    const bool costs = !repeats && first <= lost.end_epoch;
+    add_problem(row, {lost.problem.empty() ? lost.filename : std::string(native::kManifestFile),
+                      error.text, costs ? first : Epoch(), costs ? lost.end_epoch : Epoch()});
   }
 
   [[nodiscard]] Result<bool> is_newest() const override {

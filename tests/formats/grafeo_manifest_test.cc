@@ -84,16 +84,61 @@ TEST(GrafeoManifestTest, RefusesAVersionInTheEncodingOfAnother) {
   EXPECT_EQ(code_of(parse_manifest(from_hex("02 00"))), Code::kCorrupt);
 }
 
-TEST(GrafeoManifestTest, RefusesJsonOfAnotherShape) {
-  const auto parse = [](std::string_view what, std::string_view by) {
-    return parse_manifest(as_bytes(json_manifest("2", replaced_once(kJsonEntry, what, by))));
+TEST(GrafeoManifestTest, HidesNoGoodEntryBehindABadOne) {
+  const auto with = [](std::string_view what, std::string_view by) {
+    return replaced_once(kJsonEntry, what, by);
   };
-  EXPECT_EQ(code_of(parse("\"Full\"", "\"full\"")), Code::kCorrupt);
-  EXPECT_EQ(code_of(parse("\"Full\"", "0")), Code::kCorrupt);
-  EXPECT_EQ(code_of(parse("\"filename\"", "\"file\"")), Code::kCorrupt);
-  EXPECT_EQ(code_of(parse("\"end_epoch\":1", "\"end_epoch\":-1")), Code::kCorrupt);
-  EXPECT_EQ(code_of(parse("\"end_epoch\":1", "\"end_epoch\":1.0")), Code::kCorrupt);
-  EXPECT_EQ(code_of(parse("\"checksum\":2", "\"checksum\":4294967296")), Code::kCorrupt);
+  const SegmentEntry good{SegmentKind::kFull, "f", Epoch(0), Epoch(1), 2, 3, UnixMillis(4)};
+  for (const std::string& bad :
+       {with("\"Full\"", "\"full\""), with("\"Full\"", "0"), with("\"filename\"", "\"file\""),
+        with("\"f\"", "null"), with("\"end_epoch\":1", "\"end_epoch\":-1"),
+        with("\"end_epoch\":1", "\"end_epoch\":1.0"),
+        with("\"size_bytes\":3", "\"size_bytes\":18446744073709551616"),
+        with("\"checksum\":2", "\"checksum\":4294967296"), with("\"kind\"", R"("kind":1,"kind")"),
+        std::string("7"), std::string("null"), std::string("[]"), std::string(R"([{"kind":[1]}])"),
+        std::string("{}")}) {
+    const std::string entries = std::string(kJsonEntry) + "," + bad + "," + std::string(kJsonEntry);
+    const auto manifest = parse_manifest(as_bytes(json_manifest("2", entries)));
+    ASSERT_TRUE(manifest) << bad << ": " << manifest.error().text;
+    ASSERT_EQ(manifest->segments.size(), 3U) << bad;
+    EXPECT_EQ(manifest->segments[0], good) << bad;
+    EXPECT_EQ(manifest->segments[2], good) << bad;
+    EXPECT_TRUE(manifest->segments[1].problem.starts_with("segment 1")) << bad;
+    EXPECT_EQ(check_entries(*manifest).error().text, manifest->segments[1].problem) << bad;
+    EXPECT_EQ(code_of(encode_manifest(*manifest)), Code::kInvalid) << bad;
+  }
+}
+
+TEST(GrafeoManifestTest, TellsWhatABadEntrySaysOfItself) {
+  const std::string entry = replaced_once(kJsonEntry, "\"checksum\":2", "\"checksum\":\"2\"");
+  const auto manifest = parse_manifest(as_bytes(json_manifest("2", entry)));
+  ASSERT_TRUE(manifest) << manifest.error().text;
+  const SegmentEntry& bad = manifest->segments.at(0);
+  EXPECT_EQ(bad.problem, "segment 0 (f): field checksum is not a whole number from 0 on");
+  EXPECT_EQ(bad.kind, SegmentKind::kFull);
+  EXPECT_EQ(bad.filename, "f");
+  EXPECT_EQ(bad.end_epoch, Epoch(1));
+}
+
+TEST(GrafeoManifestTest, HidesNoGoodEntryOfVersion1BehindABadOne) {
+  const Manifest good = manifest_of(Generation::kV1);
+  for (const auto& [place, by] : {std::pair{2U, "05"},    // the first entry's kind
+                                  std::pair{31U, "fd"}})  // its CRC: the eight bytes from there on
+  {
+    Bytes bytes = encode_manifest(good).value();
+    bytes.at(place) = from_hex(by).front();
+    // A number of eight bytes instead of four.
+    if (place == 31U) bytes.insert(bytes.begin() + 36, 4, std::byte{1});
+    const auto manifest = parse_manifest(bytes);
+    ASSERT_TRUE(manifest) << place << ": " << manifest.error().text;
+    EXPECT_TRUE(manifest->segments.at(0).problem.starts_with("segment 0 (backup_full_0000.grafeo)"))
+        << manifest->segments[0].problem;
+    EXPECT_EQ(manifest->segments[0].end_epoch, Epoch(300));
+    EXPECT_EQ(manifest->segments.at(1), good.segments[1]);
+  }
+}
+
+TEST(GrafeoManifestTest, RefusesJsonOfAnotherShape) {
   EXPECT_EQ(code_of(parse_manifest(as_bytes(R"({"version":2})"))), Code::kCorrupt);
   EXPECT_EQ(code_of(parse_manifest(as_bytes(R"({"version":2,"segments":{}})"))), Code::kCorrupt);
   EXPECT_EQ(code_of(parse_manifest(as_bytes(R"([{"version":2}])"))), Code::kCorrupt);

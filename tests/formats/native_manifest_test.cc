@@ -66,8 +66,15 @@ std::string replaced(std::string text, std::string_view what, std::string_view b
   return text.replace(at, what.size(), by);
 }
 
+// As whoever adds to it reads it.
+Result<Manifest> parse_sound(std::string_view json) {
+  TRY_ASSIGN(Manifest manifest, parse_manifest(as_bytes(json)));
+  TRY(check_entries(manifest));
+  return manifest;
+}
+
 Code code_of_parsing(std::string_view json) {
-  const auto parsed = parse_manifest(as_bytes(json));
+  const auto parsed = parse_sound(json);
   if (parsed) throw std::logic_error("it parsed");
   return parsed.error().code;
 }
@@ -166,9 +173,9 @@ TEST(ManifestTest, RefusesFlippedBytesOrReadsSomethingThatIsSound) {
       for (unsigned bit = 0; bit < 8; ++bit) {
         std::string bad = json;
         bad[at] = static_cast<char>(bad[at] ^ (1 << bit));
-        const auto parsed = parse_manifest(as_bytes(bad));
+        const auto parsed = parse_sound(bad);
         if (!parsed) continue;
-        const auto again = parse_manifest(as_bytes(encode_manifest(*parsed)));
+        const auto again = parse_sound(encode_manifest(*parsed));
         ASSERT_TRUE(again) << again.error().text;
         EXPECT_EQ(encode_manifest(*again), encode_manifest(*parsed));
       }
@@ -179,7 +186,7 @@ TEST(ManifestTest, RefusesFlippedBytesOrReadsSomethingThatIsSound) {
 TEST(ManifestTest, RefusesStrangeValuesOrReadsThemAsTheyAre) {
   for (const Manifest& manifest : {some_manifest(), grafeo_manifest()}) {
     with_strange_values(encode_manifest(manifest), [](const std::string& json) {
-      const auto parsed = parse_manifest(as_bytes(json));
+      const auto parsed = parse_sound(json);
       if (parsed) {
         EXPECT_EQ(encode_manifest(*parsed), json);
       }
@@ -246,10 +253,61 @@ TEST(ManifestTest, RefusesWhatIsNoHistory) {
   for (const Case& row : cases) {
     Manifest manifest = some_manifest();
     row.change(manifest);
-    const auto parsed = parse_manifest(as_bytes(encode_manifest(manifest)));
+    const auto parsed = parse_sound(encode_manifest(manifest));
     ASSERT_FALSE(parsed) << row.name;
     EXPECT_EQ(parsed.error().code, Code::kCorrupt) << row.name;
   }
+}
+
+// The document with another text in place of its second entry.
+std::string with_second_entry(const std::string& json, std::string_view entry) {
+  const std::size_t first = json.find("    {");
+  const std::size_t begin = json.find("    {", first + 1);
+  const std::size_t end = json.find("    }", begin) + 5;
+  return std::string(json).replace(begin, end - begin, entry);
+}
+
+TEST(ManifestTest, HidesNoGoodEntryBehindABadOne) {
+  for (const Manifest& manifest : {some_manifest(), grafeo_manifest()}) {
+    const std::string json = encode_manifest(manifest);
+    for (const std::string entry :
+         {"7", "null", "true", "\"text\"", "[]", "[[{\"kind\": \"Full\"}]]", "{}",
+          "{\"kind\": \"Full\", \"kind\": \"Full\"}", "{\"kind\": {\"kind\": [1]}}"}) {
+      const auto parsed = parse_manifest(as_bytes(with_second_entry(json, entry)));
+      ASSERT_TRUE(parsed) << entry << ": " << parsed.error().text;
+      ASSERT_EQ(parsed->segments.size(), 3U) << entry;
+      EXPECT_EQ(parsed->segments[0], manifest.segments[0]) << entry;
+      EXPECT_EQ(parsed->segments[2], manifest.segments[2]) << entry;
+      EXPECT_TRUE(parsed->segments[1].problem.starts_with("segment 2: "))
+          << entry << ": " << parsed->segments[1].problem;
+      EXPECT_EQ(check_entries(*parsed).error().text, parsed->segments[1].problem);
+    }
+  }
+}
+
+TEST(ManifestTest, TellsWhatABadEntrySaysOfItself) {
+  const std::string json = encode_manifest(some_manifest());
+  const auto parsed =
+      parse_manifest(as_bytes(replaced(json, "\"start_epoch\": 2", "\"start_epoch\": -2")));
+  ASSERT_TRUE(parsed) << parsed.error().text;
+  const SegmentEntry& bad = parsed->segments[1];
+  EXPECT_EQ(bad.problem,
+            "segment 2 (incr-2-9.seg): field start_epoch is not a whole number from 0 on");
+  EXPECT_EQ(bad.kind, SegmentKind::kIncremental);
+  EXPECT_EQ(bad.filename, "incr-2-9.seg");
+  EXPECT_EQ(bad.start_epoch, Epoch(0));
+  EXPECT_EQ(bad.end_epoch, Epoch(9));
+}
+
+TEST(ManifestTest, BelievesNoBadEntryWhenItJudgesTheOthers) {
+  Manifest manifest = some_manifest();
+  manifest.segments[1].end_epoch = Epoch(0xffffffffffffffff);  // taken for true, nothing follows
+  manifest.segments[1].page_size = 0;
+  const auto parsed = parse_manifest(as_bytes(encode_manifest(manifest)));
+  ASSERT_TRUE(parsed) << parsed.error().text;
+  EXPECT_EQ(parsed->segments[0], manifest.segments[0]);
+  EXPECT_NE(parsed->segments[1].problem, "");
+  EXPECT_EQ(parsed->segments[2], manifest.segments[2]);
 }
 
 TEST(ManifestTest, RefusesEndlessNestingAndTextThatIsNoObject) {

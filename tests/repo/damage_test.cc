@@ -1,7 +1,11 @@
 // Damage to any file of a repository: verify says so, and no reader ever gets a wrong byte.
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "engine/formats/native/manifest.h"
@@ -183,6 +187,115 @@ TEST_F(DamageTest, IsFoundInARecordThatHoldsFewerVersionsThanTheTableSays) {
   ASSERT_TRUE(report) << report.error().text;
   EXPECT_TRUE(std::ranges::any_of(
       report->damage, [&](const Damage& damage) { return damage.object == entry.filename; }));
+}
+
+// The manifest with `change` made to one of its entries, and a seal that fits.
+std::string with_changed_entry(const std::string& sealed_manifest, std::size_t segment,
+                               const std::function<void(nlohmann::ordered_json&)>& change) {
+  auto manifest = nlohmann::ordered_json::parse(sealed_manifest);
+  manifest.erase("document_sha256");
+  change(manifest["segments"][segment]);
+  return native::sealed(manifest.dump(2) + "\n");
+}
+
+TEST_F(DamageTest, OfAnEntryOfTheManifestCostsItsOwnEpochsAlone) {
+  const std::string file = location() + "/app/manifest.json";
+  const std::string good = read_file(file);
+  using Json = nlohmann::ordered_json;
+  const std::vector<std::function<void(Json&)>> changes = {
+      [](Json& entry) { entry = 7; },
+      [](Json& entry) { entry = nullptr; },
+      [](Json& entry) {
+        entry = Json::array({1, 2});
+      },
+      [](Json& entry) { entry = Json::object(); },
+      [](Json& entry) { entry.erase("tables_sha256"); },
+      [](Json& entry) { entry["kind"] = "Delta"; },
+      [](Json& entry) { entry["kind"] = "Log"; },
+      [](Json& entry) { entry["filename"] = "../outside"; },
+      [](Json& entry) { entry["filename"] = ".hidden"; },
+      [](Json& entry) { entry["filename"] = 1; },
+      [](Json& entry) { entry["end_epoch"] = -1; },
+      [](Json& entry) { entry["end_epoch"] = 1.5; },
+      [](Json& entry) { entry["end_epoch"] = 0; },
+      [](Json& entry) { entry["checksum"] = std::uint64_t{1} << 32U; },
+      [](Json& entry) { entry["page_size"] = 1000; },
+      [](Json& entry) { entry["sha256"] = "00"; },
+  };
+  // Full 1, 2 to 4, 5 to 6, full 6, 7 to 8. A full gives what an incremental before it has lost.
+  const std::vector<std::set<std::uint64_t>> lost = {
+      {1, 2, 3, 4, 5}, {2, 3, 4, 5}, {5}, {7, 8}, {7, 8}};
+  for (std::size_t segment = 0; segment < lost.size(); ++segment) {
+    for (std::size_t change = 0; change < changes.size(); ++change) {
+      SCOPED_TRACE(fmt::format("segment {}, change {}", segment, change));
+      write_file(file, with_changed_entry(good, segment, changes[change]));
+      const auto report = verify(location(), "", false, {});
+      ASSERT_TRUE(report) << report.error().text;
+      EXPECT_TRUE(std::ranges::any_of(report->damage, [&](const Damage& damage) {
+        return damage.object == "manifest.json" &&
+               damage.text.starts_with(fmt::format("segment {}", segment + 1));
+      }));
+      const auto repository =
+          Repository::open(RepositoryOptions{location(), path("cache"), 1 << 20});
+      ASSERT_TRUE(repository) << repository.error().text;
+      const auto database = (*repository)->database("app");
+      ASSERT_TRUE(database) << database.error().text;
+      EXPECT_FALSE((*database)->summary()->problems.empty());
+      for (const auto& [number, image] : images_) {
+        const auto bytes = read_epoch(**database, Epoch(number));
+        ASSERT_EQ(bytes.has_value(), !lost[segment].contains(number)) << number;
+        EXPECT_TRUE(!bytes || *bytes == image) << number;
+      }
+    }
+    BackupOptions options;
+    options.database_path = path("app.db");
+    options.location = location();
+    options.cache_directory = path("cache");
+    const auto refused = backup(options);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::kCorrupt) << refused.error().text;
+    write_file(file, good);
+    EXPECT_EQ(read_all("mended").refused, 0U);
+  }
+}
+
+// Each entry is sound by itself: together they must not make a wrong epoch.
+TEST_F(DamageTest, OfTheOrderOfEntriesNeverGivesAWrongByte) {
+  const std::string file = location() + "/app/manifest.json";
+  const std::string good = read_file(file);
+  auto manifest = native::parse_manifest(as_bytes(good));
+  ASSERT_TRUE(manifest) << manifest.error().text;
+  const std::vector<native::SegmentEntry> entries = manifest->segments;
+  const auto look = [&](const std::string& what) {
+    write_file(file, native::sealed(native::encode_manifest(*manifest)));
+    const Outcome outcome = read_all(what);
+    const auto report = verify(location(), "", false, {});
+    ASSERT_TRUE(report) << report.error().text;
+    EXPECT_TRUE(outcome.refused == 0 || !report->damage.empty()) << what;
+  };
+  for (std::size_t one = 0; one < entries.size(); ++one) {
+    for (std::size_t other = 0; other < entries.size(); ++other) {
+      if (one == other) continue;
+      manifest->segments = entries;
+      std::swap(manifest->segments[one], manifest->segments[other]);
+      look(fmt::format("{} and {} swapped", one, other));
+      manifest->segments = entries;
+      manifest->segments.insert(manifest->segments.begin() + static_cast<std::ptrdiff_t>(one),
+                                entries[other]);
+      look(fmt::format("{} also at {}", other, one));
+      manifest->segments = entries;
+      manifest->segments[one].base = entries[other].filename;
+      if (entries[one].kind == native::SegmentKind::kIncremental &&
+          entries[one].base != entries[other].filename)
+        look(fmt::format("{} on {}", one, other));
+      manifest->segments = entries;
+      manifest->segments[one].filename = entries[other].filename;
+      look(fmt::format("{} named like {}", one, other));
+    }
+    manifest->segments = entries;
+    manifest->segments[one].end_epoch = Epoch(1'000'000'000);
+    look(fmt::format("{} ends late", one));
+  }
 }
 
 }  // namespace

@@ -426,6 +426,36 @@ TEST_P(PackedGrafeoTest, ReportsAManifestThatIsDamaged) {
   EXPECT_FALSE(files::exists(path("out")));
 }
 
+TEST_P(PackedGrafeoTest, ServesWhatABadEntryOfTheManifestIsNotAbout) {
+  const GrafeoBuilder db = history();
+  must_import(db, 5);
+  const std::string sealed_manifest = read_file(stored("manifest.json"));
+  const auto documents = {std::pair{"checksum", "wrong type"}, std::pair{"kind", "Incremental"},
+                          std::pair{"filename", "a/b"}, std::pair{"unpacked_bytes", "-1"}};
+  for (const auto& [field, value] : documents) {
+    SCOPED_TRACE(field);
+    auto manifest = nlohmann::ordered_json::parse(sealed_manifest);
+    manifest.erase("document_sha256");
+    manifest["segments"][2][field] = value;  // of epoch 5
+    write_file(stored("manifest.json"), native::sealed(manifest.dump(2) + "\n"));
+    const auto report = verify(location(), "", false, {});
+    ASSERT_TRUE(report) << report.error().text;
+    ASSERT_EQ(report->damage.size(), 1U) << report->damage.back().text;
+    EXPECT_EQ(report->damage[0].object, "manifest.json");
+    EXPECT_EQ(report->damage[0].first_lost, Epoch(5));
+    EXPECT_EQ(report->damage[0].last_lost, Epoch(5));
+    const auto database = open_database();
+    EXPECT_EQ(database->summary()->problems.size(), 1U);
+    for (const auto& [number, expected] : db.expected()) {
+      const auto view = database->view(Epoch(number));
+      ASSERT_EQ(view.has_value(), number != 5) << number;
+      EXPECT_TRUE(!view || *file_of(**view, 0) == expected.image) << number;
+    }
+    EXPECT_EQ(export_to(path("out")).error().code, Code::kCorrupt);
+    EXPECT_EQ(import(db).error().code, Code::kCorrupt);
+  }
+}
+
 // --- export ---
 
 TEST_P(PackedGrafeoTest, IsExportedAsItWas) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <limits>
 #include <utility>
 
 #include "engine/core/text.h"
@@ -49,7 +50,25 @@ Result<SegmentKind> kind_from_number(std::uint64_t number) {
   return Error::corrupt(fmt::format("segment kind {}", number));
 }
 
-Result<SegmentEntry> entry_from_json(const JsonFields& row) {
+Result<std::uint32_t> crc_from_number(std::uint64_t number) {
+  if (number > std::numeric_limits<std::uint32_t>::max())
+    return Error::corrupt(fmt::format("CRC {}", number));
+  return static_cast<std::uint32_t>(number);
+}
+
+// Of an entry that makes no sense. One of no kind counts as an incremental, on which others may be
+// built.
+SegmentEntry unfit_entry(std::size_t index, std::string filename, const Error& error) {
+  const std::string name =
+      is_path_component(filename) ? fmt::format(" ({})", printable(filename)) : "";
+  SegmentEntry entry;
+  entry.kind = SegmentKind::kIncremental;
+  entry.filename = std::move(filename);
+  entry.problem = fmt::format("segment {}{}: {}", index, name, error.text);
+  return entry;
+}
+
+Result<SegmentEntry> entry_from_fields(const JsonFields& row) {
   SegmentEntry entry;
   TRY_ASSIGN(const std::string kind, row.text("kind"));
   TRY_ASSIGN(entry.kind, kind_from_name(kind));
@@ -62,32 +81,47 @@ Result<SegmentEntry> entry_from_json(const JsonFields& row) {
   return entry;
 }
 
-Result<SegmentEntry> entry_from_bincode(ByteCursor& in) {
+SegmentEntry entry_from_json(const Result<JsonFields>& row, std::size_t index) {
+  auto entry = row.and_then(entry_from_fields);
+  if (entry) return *std::move(entry);
+  const JsonFields fields = row.value_or(JsonFields());
+  SegmentEntry unfit = unfit_entry(index, fields.text("filename").value_or(""), entry.error());
+  unfit.kind = fields.text("kind").and_then(kind_from_name).value_or(unfit.kind);
+  unfit.start_epoch = fields.number("start_epoch").map(as<Epoch>).value_or(Epoch());
+  unfit.end_epoch = fields.number("end_epoch").map(as<Epoch>).value_or(Epoch());
+  return unfit;
+}
+
+// Fails where the bytes cannot be a manifest at all; numbers that mean nothing cost the entry.
+Result<SegmentEntry> entry_from_bincode(ByteCursor& in, std::size_t index) {
   SegmentEntry entry;
-  TRY_ASSIGN(entry.kind, take_number(in).and_then(kind_from_number));
+  TRY_ASSIGN(const auto kind, take_number(in).map(kind_from_number));
   TRY_ASSIGN(entry.filename, take_string(in));
   TRY_ASSIGN(entry.start_epoch, take_number(in).map(as<Epoch>));
   TRY_ASSIGN(entry.end_epoch, take_number(in).map(as<Epoch>));
-  TRY_ASSIGN(entry.crc32, take_number_as<std::uint32_t>(in));
+  TRY_ASSIGN(const auto crc32, take_number(in).map(crc_from_number));
   TRY_ASSIGN(entry.size_bytes, take_number(in));
   TRY_ASSIGN(entry.created, take_number(in).map(as<UnixMillis>));
-  return entry;
+  if (kind && crc32) {
+    entry.kind = *kind;
+    entry.crc32 = *crc32;
+    return entry;
+  }
+  SegmentEntry unfit = unfit_entry(index, entry.filename, kind ? crc32.error() : kind.error());
+  unfit.kind = kind.value_or(unfit.kind);
+  unfit.start_epoch = entry.start_epoch;
+  unfit.end_epoch = entry.end_epoch;
+  return unfit;
 }
-
-std::string entry_where(std::size_t index) { return fmt::format("segment {}", index); }
 
 Result<Manifest> manifest_from_json(ByteView document) {
   Manifest manifest{Generation::kV2, {}};
   Result<void> listed;  // a newer version may list other things: look at the version first
-  const auto add = [&](const JsonFields& row) -> Result<void> {
-    if (!listed) return {};
-    const auto where = [&] { return entry_where(manifest.segments.size()); };
-    if (manifest.segments.size() == kSegmentsMax)
-      listed = Error::corrupt(fmt::format("more than {} segments", kSegmentsMax));
-    else if (auto entry = with_context(entry_from_json(row), where))
-      manifest.segments.push_back(*std::move(entry));
+  const auto add = [&](const Result<JsonFields>& row) -> Result<void> {
+    if (manifest.segments.size() < kSegmentsMax)
+      manifest.segments.push_back(entry_from_json(row, manifest.segments.size()));
     else
-      listed = tl::unexpected(std::move(entry).error());
+      listed = Error::corrupt(fmt::format("more than {} segments", kSegmentsMax));
     return {};
   };
   TRY_ASSIGN(const JsonFields fields, read_json_object(document, kSegmentsField, add));
@@ -108,8 +142,8 @@ Result<Manifest> manifest_from_bincode(ByteView document) {
   if (count > kSegmentsMax)
     return Error::corrupt(fmt::format("more than {} segments", kSegmentsMax));
   for (std::size_t i = 0; i < count; ++i) {
-    TRY_ASSIGN(SegmentEntry entry,
-               with_context(entry_from_bincode(in), [&] { return entry_where(i); }));
+    TRY_ASSIGN(SegmentEntry entry, with_context(entry_from_bincode(in, i),
+                                                [&] { return fmt::format("segment {}", i); }));
     manifest.segments.push_back(std::move(entry));
   }
   TRY(in.expect_end());
@@ -174,6 +208,12 @@ Result<Manifest> parse_manifest(ByteView document) {
                       [] { return std::string("neither a JSON nor a version 1 manifest"); });
 }
 
+Result<void> check_entries(const Manifest& manifest) {
+  for (const SegmentEntry& entry : manifest.segments)
+    if (!entry.problem.empty()) return Error::corrupt(entry.problem);
+  return {};
+}
+
 Result<Bytes> encode_manifest(const Manifest& manifest) {
   const std::size_t count = manifest.segments.size();
   const auto too_long = [&] {
@@ -181,6 +221,7 @@ Result<Bytes> encode_manifest(const Manifest& manifest) {
         fmt::format("a manifest cannot hold {} segments: begin another backup directory", count));
   };
   if (count > kSegmentsMax) return too_long();
+  if (auto sound = check_entries(manifest); !sound) return Error::invalid(sound.error().text);
   for (const SegmentEntry& entry : manifest.segments) {
     if (auto name = object_name(entry); !name) return Error::invalid(name.error().text);
   }

@@ -30,6 +30,9 @@ struct SegmentEntry {
   std::uint32_t crc32 = 0;  // of the whole file
   std::uint64_t size_bytes = 0;
   UnixMillis created;
+  // Why the entry makes no sense; empty: it does. Then name, kind and epochs are what could be read
+  // of them, and only good for telling what it costs.
+  std::string problem = {};
   friend bool operator==(const SegmentEntry&, const SegmentEntry&) = default;
 };
 
@@ -43,9 +46,12 @@ struct Manifest {
   friend bool operator==(const Manifest&, const Manifest&) = default;
 };
 
-// Either generation. kUnsupported: written by a newer release. kCorrupt: neither JSON nor bincode
-// of that shape, bytes left over, too long, too many segments.
+// Either generation. An entry that makes no sense keeps its place and says so. kUnsupported:
+// written by a newer release. kCorrupt: neither JSON nor bincode of that shape, bytes left over,
+// too long, too many segments.
 Result<Manifest> parse_manifest(ByteView document);
+// What whoever adds to a manifest must ask for. kCorrupt: the first entry that makes no sense.
+Result<void> check_entries(const Manifest& manifest);
 // In the manifest's own generation. kInvalid: a file name that is no plain file name. kNoSpace: it
 // would be too long to be read again.
 Result<Bytes> encode_manifest(const Manifest& manifest);

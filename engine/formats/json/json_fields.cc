@@ -14,8 +14,10 @@ constexpr std::size_t kTextBytesMax = 64 * 1024;
 
 using nlohmann::json;
 
-// Takes the parser's events. The document is at depth 1, the array of rows at 2, a row at 3;
-// everything else that is deeper than 1 is passed over.
+constexpr std::size_t kRowDepth = 3;
+
+// Takes the parser's events. The document is at depth 1, the array of rows at 2, a row at
+// kRowDepth; everything else that is deeper than 1 is passed over.
 class FieldHandler final : public json::json_sax_t {
  public:
   FieldHandler(std::string_view rows_name, const JsonRowVisitor& visit)
@@ -28,28 +30,24 @@ class FieldHandler final : public json::json_sax_t {
   bool number_float(number_float_t, const string_t&) override { return value(JsonFields::Other{}); }
   bool binary(binary_t&) override { return fail("binary"); }  // not in JSON text
   bool string(string_t& text) override {
-    if (text.size() > kTextBytesMax) return fail("text too long");
+    if (text.size() > kTextBytesMax) return misfit("text too long");
     return value(std::move(text));
   }
   bool key(string_t& name) override {
-    if (name.size() > kTextBytesMax) return fail("name too long");
+    if (name.size() > kTextBytesMax) return misfit("name too long");
     name_ = std::move(name);
     return true;
   }
 
   bool start_object(std::size_t) override {
-    const bool is_row = depth_ == 2 && in_rows_;
-    if (is_row) row_ = JsonFields();
-    return (depth_ == 0 || is_row || value(JsonFields::Other{})) && descend();
+    const bool begins_row = depth_ == kRowDepth - 1 && in_rows_;
+    if (begins_row) begin_row();
+    return (depth_ == 0 || begins_row || value(JsonFields::Other{})) && descend();
   }
   bool end_object() override {
+    const bool ends_row = depth_ == kRowDepth && in_row_;
     --depth_;
-    if (depth_ != 2 || !in_rows_) return true;
-    if (auto visited = visit_(row_); !visited) {
-      failure_ = std::move(visited).error();
-      return false;
-    }
-    return true;
+    return !ends_row || end_row();
   }
   bool start_array(std::size_t) override {
     if (depth_ == 1) in_rows_ = !rows_name_.empty() && name_ == rows_name_;
@@ -81,26 +79,50 @@ class FieldHandler final : public json::json_sax_t {
     return true;
   }
 
+  // What is wrong within a row costs that row only.
+  bool misfit(std::string text) {
+    if (!in_row_) return fail(std::move(text));
+    if (row_) row_ = Error::corrupt(std::move(text));
+    return true;
+  }
+
+  void begin_row() {
+    row_ = JsonFields();
+    in_row_ = true;
+  }
+  bool end_row() {
+    in_row_ = false;
+    if (auto visited = visit_(row_); !visited) {
+      failure_ = std::move(visited).error();
+      return false;
+    }
+    return true;
+  }
+
   bool value(JsonFields::Value value) {
     if (depth_ == 0) return fail("not an object");
-    if (depth_ == 2 && in_rows_) return fail(fmt::format("{} holds a plain value", rows_name_));
     if (depth_ == 1) return add(fields_, std::move(value));
-    if (depth_ == 3 && in_rows_) return add(row_, std::move(value));
+    if (depth_ == kRowDepth - 1 && in_rows_) {
+      row_ = Error::corrupt("no object");
+      return end_row();
+    }
+    if (depth_ == kRowDepth && in_row_ && row_) return add(*row_, std::move(value));
     return true;
   }
 
   bool add(JsonFields& fields, JsonFields::Value value) {
     if (fields.add(name_, std::move(value))) return true;
-    return fail(fmt::format("field {} occurs twice, or there are too many", printable(name_)));
+    return misfit(fmt::format("field {} occurs twice, or there are too many", printable(name_)));
   }
 
   const std::string_view rows_name_;
   const JsonRowVisitor& visit_;
   std::size_t depth_ = 0;
   bool in_rows_ = false;  // inside the array of rows
+  bool in_row_ = false;   // inside an object of it
   std::string name_;      // of the member whose value comes next
   JsonFields fields_;
-  JsonFields row_;
+  Result<JsonFields> row_;
   std::optional<Error> failure_;
 };
 

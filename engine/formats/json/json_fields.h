@@ -2,9 +2,9 @@
 // array of such objects, handed out row by row.
 //
 // Trust     none: types, ranges, nesting, counts and lengths are checked; a name may not occur
-// twice in an object. Unknown members are passed over, whatever they hold Memory    one object at a
-// time, whatever the document's size Errors    kCorrupt names the field, or the byte where the text
-// stops being JSON
+//           twice in an object. Unknown members are passed over, whatever they hold
+// Memory    one object at a time, whatever the document's size
+// Errors    kCorrupt names the field, or the byte where the text stops being JSON
 #pragma once
 
 #include <cstdint>
@@ -57,11 +57,12 @@ class JsonFields {
   std::map<std::string, Value, std::less<>> fields_;
 };
 
-// Called for each object in the array; a failure ends the reading and is returned.
-using JsonRowVisitor = std::function<Result<void>(const JsonFields& row)>;
+// Called for each element of the array, in order. kCorrupt: it is no object of plain values, which
+// says nothing of the others. What the visitor itself fails with ends the reading and is returned.
+using JsonRowVisitor = std::function<Result<void>(const Result<JsonFields>& row)>;
 
-// The document's own fields. `rows_name` is the member whose array of objects goes to `visit`,
-// possibly before the fields are known; empty: none.
+// The document's own fields. `rows_name` is the member whose array goes to `visit`, possibly before
+// the fields are known; empty: none.
 Result<JsonFields> read_json_object(ByteView json, std::string_view rows_name,
                                     const JsonRowVisitor& visit);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "engine/core/text.h"
 #include "engine/formats/json/json_fields.h"
@@ -127,68 +128,75 @@ Result<SegmentEntry> segment_entry(const JsonFields& fields) {
   return entry;
 }
 
+// Grafeo's epochs may repeat and run backwards: what that means is not for the entry to say.
+Result<void> check_log_entry(const SegmentEntry& entry) {
+  if (entry.kind == SegmentKind::kIncremental) return Error::corrupt("pages of a log");
+  if (entry.kind == SegmentKind::kFull && entry.start_epoch != Epoch(0))
+    return Error::corrupt("epochs of a full");
+  return {};
+}
+
+Result<void> check_page_entry(const SegmentEntry& entry) {
+  if (entry.kind == SegmentKind::kLog) return Error::corrupt("a log among pages");
+  if (entry.kind == SegmentKind::kFull) {
+    if (entry.start_epoch != Epoch(0) || entry.end_epoch == Epoch(0))
+      return Error::corrupt("epochs of a full");
+    return {};
+  }
+  if (entry.start_epoch == Epoch(0) || entry.end_epoch < entry.start_epoch)
+    return Error::corrupt("epochs run backwards");
+  return {};
+}
+
 Result<SegmentEntry> grafeo_entry(const JsonFields& fields) {
   TRY_ASSIGN(SegmentEntry entry, segment_entry(fields));
   TRY_ASSIGN(entry.unpacked_bytes, fields.number("unpacked_bytes"));
   TRY_ASSIGN(entry.unpacked_checksum, fields.number_as<std::uint32_t>("unpacked_checksum"));
+  TRY(check_log_entry(entry));
   return entry;
 }
 
-// Takes segments one after another and sees to it that together they are a history.
-class SegmentList {
+Result<SegmentEntry> page_entry(const JsonFields& fields) {
+  TRY_ASSIGN(SegmentEntry entry, segment_entry(fields));
+  TRY(check_page_entry(entry));
+  return entry;
+}
+
+// One of no kind counts as an incremental, on which others may be built.
+SegmentEntry unfit_entry(const JsonFields& fields, std::size_t number, const Error& error) {
+  SegmentEntry entry;
+  entry.kind = segment_kind(fields).value_or(SegmentKind::kIncremental);
+  entry.filename = object_name(fields, "filename").value_or("");
+  entry.start_epoch = Epoch(fields.number("start_epoch").value_or(0));
+  entry.end_epoch = Epoch(fields.number("end_epoch").value_or(0));
+  const std::string name =
+      entry.filename.empty() ? "" : fmt::format(" ({})", printable(entry.filename));
+  entry.problem = fmt::format("segment {}{}: {}", number, name, error.text);
+  return entry;
+}
+
+// Whether entries, each sound by itself, are the history of a database of pages.
+class PageHistoryCheck {
  public:
-  explicit SegmentList(bool is_grafeo) : is_grafeo_(is_grafeo) {}
-
-  Result<void> add(const JsonFields& fields) {
-    const auto where = [this] { return fmt::format("segment {}", entries_.size() + 1); };
-    TRY_ASSIGN(SegmentEntry entry,
-               with_context(is_grafeo_ ? grafeo_entry(fields) : segment_entry(fields), where));
-    TRY(with_context(check(entry), where));
-    page_sizes_.emplace(entry.filename,
-                        entry.kind == SegmentKind::kFull ? entry.page_size : kNotAFull);
-    entries_.push_back(std::move(entry));
-    return {};
-  }
-  std::vector<SegmentEntry> take() && { return std::move(entries_); }
-
- private:
-  static constexpr std::uint32_t kNotAFull = 0;
-
-  Result<void> check(const SegmentEntry& entry) const {
-    if (page_sizes_.contains(entry.filename))
-      return Error::corrupt(fmt::format("{} occurs twice", printable(entry.filename)));
-    return is_grafeo_ ? check_grafeo(entry) : check_pages(entry);
-  }
-
-  // Grafeo's epochs may repeat and run backwards: what that means is not for the list to say.
-  static Result<void> check_grafeo(const SegmentEntry& entry) {
-    if (entry.kind == SegmentKind::kIncremental) return Error::corrupt("pages of a log");
-    if (entry.kind == SegmentKind::kFull && entry.start_epoch != Epoch(0))
-      return Error::corrupt("epochs of a full");
-    return {};
-  }
-
-  Result<void> check_pages(const SegmentEntry& entry) const {
-    const Epoch newest = entries_.empty() ? Epoch(0) : entries_.back().end_epoch;
-    if (entry.kind == SegmentKind::kLog) return Error::corrupt("a log among pages");
-    if (entry.kind == SegmentKind::kFull) {
-      // A full may hold the newest epoch anew.
-      if (entry.start_epoch != Epoch(0) || entry.end_epoch == Epoch(0) || entry.end_epoch < newest)
-        return Error::corrupt("epochs of a full");
+  Result<void> add(const SegmentEntry& entry) {
+    const bool is_full = entry.kind == SegmentKind::kFull;
+    // A full may hold the newest epoch anew.
+    if (is_full ? entry.end_epoch < newest_ : entry.start_epoch <= newest_)
+      return Error::corrupt("epochs run backwards");
+    newest_ = entry.end_epoch;
+    if (is_full) {
+      page_sizes_.emplace(entry.filename, entry.page_size);
       return {};
     }
-    if (entry.start_epoch <= newest || entry.end_epoch < entry.start_epoch)
-      return Error::corrupt("epochs run backwards");
     const auto base = page_sizes_.find(entry.base);
-    if (base == page_sizes_.end() || base->second != entry.page_size)
-      return Error::corrupt(fmt::format("base {} is no full before it with the same page size",
-                                        printable(entry.base)));
-    return {};
+    if (base != page_sizes_.end() && base->second == entry.page_size) return {};
+    return Error::corrupt(
+        fmt::format("base {} is no full before it with the same page size", printable(entry.base)));
   }
 
-  bool is_grafeo_;
-  std::vector<SegmentEntry> entries_;
-  std::map<std::string, std::uint32_t> page_sizes_;  // of all files, kNotAFull for incrementals
+ private:
+  Epoch newest_;
+  std::map<std::string, std::uint32_t> page_sizes_;  // of the fulls
 };
 
 Result<SourcePosition> source_position(const JsonFields& fields) {
@@ -211,18 +219,19 @@ Result<JsonFields> read_document(ByteView json, std::uint64_t bytes_max, std::st
 struct ManifestDocument {
   JsonFields fields;
   std::vector<SegmentEntry> segments;
-  Result<void> listed;  // whether they were understood
 };
 
 Result<ManifestDocument> read_manifest(ByteView json, bool is_grafeo) {
-  SegmentList segments(is_grafeo);
-  Result<void> listed;
+  std::vector<SegmentEntry> segments;
   TRY_ASSIGN(JsonFields fields,
-             read_json_object(json, "segments", [&](const JsonFields& row) -> Result<void> {
-               if (listed) listed = segments.add(row);
+             read_json_object(json, "segments", [&](const Result<JsonFields>& row) -> Result<void> {
+               auto entry = row.and_then(is_grafeo ? grafeo_entry : page_entry);
+               segments.push_back(entry ? *std::move(entry)
+                                        : unfit_entry(row.value_or(JsonFields()),
+                                                      segments.size() + 1, entry.error()));
                return {};
              }));
-  return ManifestDocument{std::move(fields), std::move(segments).take(), std::move(listed)};
+  return ManifestDocument{std::move(fields), std::move(segments)};
 }
 
 // Each engine belongs to one version of the document.
@@ -317,7 +326,6 @@ Result<Manifest> parse_manifest(ByteView json) {
   if (is_grafeo) {
     TRY_ASSIGN(document, read_manifest(json, true));
   }
-  TRY(std::move(document.listed));
   const JsonFields& fields = document.fields;
   TRY(fields.expect_array("segments"));
 
@@ -336,6 +344,20 @@ Result<Manifest> parse_manifest(ByteView json) {
   }
   manifest.segments = std::move(document.segments);
   return manifest;
+}
+
+Result<void> check_entries(const Manifest& manifest) {
+  std::set<std::string_view> names;
+  PageHistoryCheck pages;
+  for (std::size_t i = 0; i < manifest.segments.size(); ++i) {
+    const SegmentEntry& entry = manifest.segments[i];
+    if (!entry.problem.empty()) return Error::corrupt(entry.problem);
+    const auto where = [i] { return fmt::format("segment {}", i + 1); };
+    if (!names.insert(entry.filename).second)
+      return Error::corrupt(fmt::format("{}: {} occurs twice", where(), printable(entry.filename)));
+    if (manifest.engine != Engine::kGrafeo) TRY(with_context(pages.add(entry), where));
+  }
+  return {};
 }
 
 std::string encode_cursor(const Cursor& cursor) {

@@ -57,6 +57,9 @@ struct SegmentEntry {
   // Of Grafeo's: the file in it, with the CRC-32 that Grafeo's own manifest has for it.
   std::uint64_t unpacked_bytes = 0;
   std::uint32_t unpacked_checksum = 0;
+  // Why the entry makes no sense; empty: it does. Then name, kind and epochs are what could be read
+  // of them, and only good for telling what it costs.
+  std::string problem = {};
   friend bool operator==(const SegmentEntry&, const SegmentEntry&) = default;
 };
 
@@ -72,10 +75,13 @@ struct Manifest {
 };
 // Version 2 for a database of Grafeo's, whose segments are fulls and logs; else version 1.
 std::string encode_manifest(const Manifest& manifest);
-// Structure only: kinds, plain names, no filename twice; but for Grafeo's, whose epochs are what
-// they are, epochs that never run backwards, every incremental's base an earlier full. Chains (is
-// there a hole?) are the timeline's business.
+// An entry that makes no sense by itself keeps its place and says so. What entries make together is
+// for their reader to find out, who need not believe them.
 Result<Manifest> parse_manifest(ByteView json);
+// What whoever adds to a manifest must ask for. kCorrupt: an entry that makes no sense, a filename
+// twice; but for Grafeo's, whose epochs are what they are, epochs that run backwards, an
+// incremental whose base is no earlier full.
+Result<void> check_entries(const Manifest& manifest);
 
 // Where the last backup stopped reading its source. Never part of the commit: without it, or when
 // it does not fit the newest epoch, the next backup compares pages.
