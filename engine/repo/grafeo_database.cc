@@ -172,8 +172,8 @@ Result<DatabaseSummary> GrafeoDatabase::summary() {
   summary.engine = engine();
   summary.file_name = file_name_;
   for (const grafeo::SegmentEntry& entry : taken->stored.manifest.segments) {
-    // What is no name of a file is a problem already.
     if (!entry.problem.empty()) continue;  // told already
+    // What is no name of a file is a problem already.
     const std::string filename =
         object_name(entry).value_or(std::string(source_->place().manifest_file()));
     TRY(add_segment(summary, timeline, *parts_.storage,

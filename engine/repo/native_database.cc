@@ -143,6 +143,7 @@ Result<DatabaseSummary> NativeDatabase::summary() {
   summary.engine = engine_;
   summary.file_name = file_name_;
   for (const native::SegmentEntry& entry : taken->stored.manifest.segments) {
+    if (!entry.problem.empty()) continue;  // told already
     const bool is_full = entry.kind == native::SegmentKind::kFull;
     TRY(add_segment(
         summary, timeline, *parts_.storage,
@@ -154,4 +155,3 @@ Result<DatabaseSummary> NativeDatabase::summary() {
 std::string NativeDatabase::last_failure() { return taken_.failure(); }
 
 }  // namespace epochfs::engine
-    if (!entry.problem.empty()) continue;  // told already
