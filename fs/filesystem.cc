@@ -64,6 +64,20 @@ JsonObject cache_status(const engine::CacheCounters& counters) {
   return object;
 }
 
+// What was asked of an object store, in all.
+JsonObject store_status(const engine::StoreRequests& requests) {
+  JsonObject object;
+  object.set("gets", requests.gets)
+      .set("heads", requests.heads)
+      .set("puts", requests.puts)
+      .set("lists", requests.lists)
+      .set("deletes", requests.deletes)
+      .set("retries", requests.retries)
+      .set("bytes_received", requests.bytes_received)
+      .set("bytes_sent", requests.bytes_sent);
+  return object;
+}
+
 JsonObject request_status(const Counters& counters) {
   JsonObject object;
   for (std::size_t i = 0; i < kOperationCount; ++i) {
@@ -114,6 +128,7 @@ std::string Filesystem::status() const {
       .set("open_files", open_files.count())
       .set("databases", std::move(database_list))
       .set("cache", cache_status(databases.repository().cache_counters()))
+      .set("store", store_status(engine::store_requests()))
       .set("requests", request_status(counters));
   return object.pretty();
 }

@@ -30,6 +30,8 @@ Result<void> mount(const MountOptions& options) {
   TRY_ASSIGN(const engine::Source source, engine::parse_source(options.source));
   if (!source.selector.empty())
     return engine::Error::invalid("a mount shows all epochs; leave out @" + source.selector);
+  if (!options.endpoint_url.empty())
+    engine::choose_endpoint_url(options.endpoint_url, "mount option endpoint_url");
   const engine::RepositoryOptions repository = repository_options(options, source.location);
   return serve_repository(options, source.database,
                           [&] { return engine::Repository::open(repository); });

@@ -20,14 +20,15 @@ struct MountOptions {
   std::uint64_t cache_bytes = 256ULL * 1024 * 1024;
   bool foreground = false;
   bool allow_other = false;
+  std::string endpoint_url;  // of object stores; empty: as AWS's own tools find it
   std::string log_file;  // background only; empty: mount.log in the repository's cache directory
 };
 
 // Reads what mount(8) and fstab pass after -o: `cache=64M`, `cache_dir=DIR`, `allow_other`,
-// `log=FILE`; `ro`, `nosuid`, `nodev`, `noexec`, `noauto`, `user`, `_netdev`, `defaults`, `x-*`,
-// `nofail` and the like are accepted and change nothing. So is `rw`, because mount(8) passes it
-// whenever fstab does not say `ro`; the mount is read-only all the same. kInvalid names an unknown
-// one.
+// `log=FILE`, `endpoint_url=URL`; `ro`, `nosuid`, `nodev`, `noexec`, `noauto`, `user`, `_netdev`,
+// `defaults`, `x-*`, `nofail` and the like are accepted and change nothing. So is `rw`, because
+// mount(8) passes it whenever fstab does not say `ro`; the mount is read-only all the same.
+// kInvalid names an unknown one.
 engine::Result<void> apply_mount_option_list(std::string_view comma_list, MountOptions& options);
 
 // What to open for it. Places are absolute, because the process that serves leaves its working

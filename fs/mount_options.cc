@@ -52,14 +52,17 @@ Result<void> apply(std::string_view option, MountOptions& options) {
     TRY_ASSIGN(options.cache_bytes, parse_size(value));
   } else if (has_value && name == "cache_dir") {
     options.cache_directory = value;
+  } else if (has_value && name == "endpoint_url") {
+    options.endpoint_url = value;
   } else if (has_value && name == "log") {
     options.log_file = value;
   } else if (option == "allow_other") {
     options.allow_other = true;
   } else if (!is_meaningless(option)) {
-    return Error::invalid(fmt::format(
-        "mount option {}: not known; there are cache=SIZE, cache_dir=DIR, log=FILE, allow_other",
-        engine::printable(option)));
+    return Error::invalid(
+        fmt::format("mount option {}: not known; there are cache=SIZE, cache_dir=DIR, log=FILE, "
+                    "endpoint_url=URL, allow_other",
+                    engine::printable(option)));
   }
   return {};
 }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "engine/core/text.h"
+#include "engine/repo/repository.h"
 #include "tools/command.h"
 
 namespace epochfs::tools {
@@ -127,9 +128,22 @@ void add_common_options(CLI::App& app, Context& context) {
   app.add_option("--cache-dir", context.cache_directory,
                  "where index and caches live (default: $EPOCHFS_CACHE_DIR, then ~/.cache/epochfs)")
       ->type_name("DIR");
+  app.add_option("--endpoint-url", context.endpoint_url,
+                 "the object store that s3:// is in (default: $AWS_ENDPOINT_URL and AWS's files)")
+      ->type_name("URL");
   app.add_flag("-q,--quiet", context.quiet, "no progress, no notes: answers and errors only");
   app.add_flag("-v,--verbose", context.verbose, "more for people, on stderr");
   app.set_help_flag("-h,--help", "this text");
+}
+
+// What it cost to ask an object store, if one was asked.
+void tell_store_requests(const Context& context) {
+  const engine::StoreRequests store = engine::store_requests();
+  if (store.total() == 0) return;
+  context.detail(fmt::format(
+      "store: {} GET, {} HEAD, {} PUT, {} LIST, {} DELETE, {} of them again; {} in, {} out",
+      store.gets, store.heads, store.puts, store.lists, store.deletes, store.retries,
+      engine::human_bytes(store.bytes_received), engine::human_bytes(store.bytes_sent)));
 }
 
 Outcome<ExitCode> run_command(const Command& command, std::vector<std::string> arguments) {
@@ -148,7 +162,11 @@ Outcome<ExitCode> run_command(const Command& command, std::vector<std::string> a
   } catch (const CLI::ParseError& error) {
     return Error::invalid(fmt::format("{}: {}", command.name, error.what()));
   }
-  return action(context);
+  if (!context.endpoint_url.empty())
+    engine::choose_endpoint_url(context.endpoint_url, "--endpoint-url");
+  const Outcome<ExitCode> outcome = action(context);
+  tell_store_requests(context);
+  return outcome;
 }
 
 Outcome<ExitCode> run_named(const std::vector<std::string>& arguments) {

@@ -71,7 +71,8 @@ Action declare_mount(CLI::App& app) {
   app.add_option("MNT", words->mountpoint, "the mount point, a directory")->required();
   app.add_flag("-f,--foreground", words->foreground, "serve until unmounted or interrupted");
   app.add_option("-o", words->option_lists,
-                 "options as mount(8) takes them: cache=SIZE, cache_dir=DIR, allow_other, log=FILE")
+                 "options as mount(8) takes them: cache=SIZE, cache_dir=DIR, endpoint_url=URL,\n"
+                 "allow_other, log=FILE")
       ->type_name("LIST")
       ->allow_extra_args(false);
   app.add_option("--cache", words->cache_size, "memory for decompressed blocks (default: 256M)")

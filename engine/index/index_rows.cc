@@ -195,6 +195,7 @@ Bytes encode(const SegmentRow& row) {
   out.put_le(static_cast<std::uint8_t>(row.kind));
   put_text(out, row.filename);
   put_text(out, row.version);
+  out.put_varint(row.stored_bytes);
   out.put(row.tables_sha256);
   out.put_varint(row.page_size.bytes());
   out.put_varint(row.block_bytes);
@@ -214,6 +215,7 @@ Result<SegmentRow> parse_segment(ByteView bytes) {
   row.kind = static_cast<native::SegmentKind>(kind);
   TRY_ASSIGN(row.filename, take_text(in));
   TRY_ASSIGN(row.version, take_text(in));
+  TRY_ASSIGN(row.stored_bytes, in.take_varint());
   TRY_ASSIGN(const auto digest, in.take<32>());
   std::ranges::copy(digest, row.tables_sha256.begin());
   TRY_ASSIGN(row.page_size, take_page_size(in));

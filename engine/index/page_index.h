@@ -81,7 +81,8 @@ inline constexpr std::size_t kProblemsMax = 1000;
 struct SegmentRow {
   native::SegmentKind kind = native::SegmentKind::kFull;
   std::string filename;
-  std::string version;  // of the object when its tables were read
+  std::string version;             // of the object when its tables were read
+  std::uint64_t stored_bytes = 0;  // its size
   Sha256Digest tables_sha256{};
   PageSize page_size;
   std::uint32_t block_bytes = 0;  // fulls

@@ -193,7 +193,7 @@ class Backup {
   Result<void> take_changes() {
     bool repository_damaged = false;
     const Tip tip = *tip_;
-    last_time_ = load_cursor(*repository_->parts().storage, report_.database);
+    last_time_ = load_cursor(*repository_->parts().storage, report_.database).cursor;
     KnownState known{tip.at.facts, tip.at.base_row.page_size, last_time_,
                      [&repository_damaged, tip](PageRange pages) {
                        auto hashes = tip.source->page_hashes(tip.at, pages);

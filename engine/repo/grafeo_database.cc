@@ -111,7 +111,8 @@ Result<std::optional<std::string>> gap_before(const Timeline& timeline,
 GrafeoDatabase::GrafeoDatabase(GrafeoParts parts, GrafeoPlace place)
     : parts_(std::move(parts)),
       source_(std::make_shared<const GrafeoSource>(parts_.storage, parts_.index, std::move(place))),
-      taken_([this](const std::shared_ptr<const Taken>& before) { return look(before); }) {}
+      taken_(look_interval(*parts_.storage),
+             [this](const std::shared_ptr<const Taken>& before) { return look(before); }) {}
 
 Result<std::shared_ptr<GrafeoDatabase>> GrafeoDatabase::open(const GrafeoParts& parts,
                                                              GrafeoPlace place) {

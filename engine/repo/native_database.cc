@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "engine/core/text.h"
 #include "engine/formats/native/seal.h"
@@ -65,11 +66,13 @@ Result<bool> lost_its_manifest(const Storage& storage, const std::string& databa
   return went_on || epochs_of_fulls(objects).size() > 1;
 }
 
-std::optional<native::Cursor> load_cursor(const Storage& storage, const std::string& database) {
-  const auto content = storage.get(cursor_path(database), native::kCursorBytesMax);
-  if (!content || !native::check_seal(content->bytes)) return std::nullopt;
-  const auto cursor = native::parse_cursor(content->bytes);
-  return cursor ? std::optional(*cursor) : std::nullopt;
+StoredCursor load_cursor(const Storage& storage, const std::string& database) {
+  auto content = storage.get(cursor_path(database), native::kCursorBytesMax);
+  if (!content) return {};
+  StoredCursor stored{std::nullopt, std::move(content->version)};
+  if (!native::check_seal(content->bytes)) return stored;
+  if (const auto cursor = native::parse_cursor(content->bytes)) stored.cursor = *cursor;
+  return stored;
 }
 
 NativeDatabase::NativeDatabase(NativeParts parts, std::string name)
@@ -77,42 +80,57 @@ NativeDatabase::NativeDatabase(NativeParts parts, std::string name)
       name_(std::move(name)),
       source_(std::make_shared<const NativeSource>(parts_.storage, parts_.index, parts_.cache,
                                                    parts_.open_segments, name_)),
-      taken_([this](const std::shared_ptr<const Taken>& before) { return look(before); }) {}
+      taken_(look_interval(*parts_.storage),
+             [this](const std::shared_ptr<const Taken>& before) { return look(before); }) {}
 
 Result<std::shared_ptr<NativeDatabase>> NativeDatabase::open(const NativeParts& parts,
-                                                             std::string name) {
+                                                             std::string name,
+                                                             const StoredCursor& cursor,
+                                                             StoredManifest stored) {
   std::shared_ptr<NativeDatabase> database(new NativeDatabase(parts, std::move(name)));
-  TRY_ASSIGN(const auto taken, database->taken_.first());
+  TRY_ASSIGN(auto taken, database->take(cursor, std::move(stored), true));
   database->engine_ = taken->stored.manifest.engine;
   database->file_name_ = taken->stored.manifest.file_name;
+  database->taken_.begin_with(std::move(taken));
   return database;
 }
 
 Result<std::shared_ptr<const NativeDatabase::Taken>> NativeDatabase::look(
     const std::shared_ptr<const Taken>& before) const {
-  const Storage& storage = *parts_.storage;
-  // The cursor first: if a backup ends in between, its epochs come with the next look, never a
-  // claim to cover them now.
-  const std::string cursor_version = version_of(storage, cursor_path(name_));
-  const bool same_manifest =
-      before && version_of(storage, manifest_path(name_)) == before->stored.version;
-  if (same_manifest && before->cursor_version == cursor_version) {
-    TRY_ASSIGN(const bool indexed, is_indexed(*parts_.index, before->timeline->row(), name_));
-    if (indexed) return before;
-  }
+  TRY_ASSIGN(const bool current, is_current(*before));
+  if (current) return before;
+  const StoredCursor cursor = load_cursor(*parts_.storage, name_);
+  TRY_ASSIGN(StoredManifest stored, load_manifest(*parts_.storage, name_));
+  return take(cursor, std::move(stored), false);
+}
 
+Result<bool> NativeDatabase::is_current(const Taken& taken) const {
+  const Storage& storage = *parts_.storage;
+  if (version_of(storage, cursor_path(name_)) != taken.cursor_version ||
+      version_of(storage, manifest_path(name_)) != taken.stored.version)
+    return false;
+  return is_indexed(*parts_.index, taken.timeline->row(), name_);
+}
+
+Result<std::shared_ptr<const NativeDatabase::Taken>> NativeDatabase::take(
+    const StoredCursor& cursor, StoredManifest stored, bool again) const {
+  const Storage& storage = *parts_.storage;
   auto taken = std::make_shared<Taken>();
-  const auto cursor = load_cursor(storage, name_);
+  taken->stored = std::move(stored);
+  bool is_newest = true;
   TRY_ASSIGN(DatabaseRow row, with_newest_manifest([&]() -> Result<DatabaseRow> {
-               TRY_ASSIGN(taken->stored, load_manifest(storage, name_));
+               if (!std::exchange(is_newest, false)) {
+                 TRY_ASSIGN(taken->stored, load_manifest(storage, name_));
+               }
                if (taken->stored.manifest.engine == native::Engine::kGrafeo)
                  return Error::corrupt(name_ + " has become a database of Grafeo's");
                return bring_up_to_date(*parts_.index, storage, taken->stored.manifest,
-                                       taken->stored.version, before == nullptr);
+                                       taken->stored.version, again);
              }));
-  taken->cursor_version = cursor_version;
+  taken->cursor_version = cursor.version;
   taken->timeline = std::make_shared<const IndexedTimeline>(
-      parts_.index, std::move(row), cursor ? std::optional(cursor->looked) : std::nullopt);
+      parts_.index, std::move(row),
+      cursor.cursor ? std::optional(cursor.cursor->looked) : std::nullopt);
   return taken;
 }
 

@@ -35,13 +35,19 @@ Result<StoredManifest> load_manifest(const Storage& storage, const std::string& 
 Result<bool> lost_its_manifest(const Storage& storage, const std::string& database);
 std::string manifest_path(std::string_view database);
 std::string cursor_path(std::string_view database);
-// nullopt when there is none or it cannot be used: it is only a hint.
-std::optional<native::Cursor> load_cursor(const Storage& storage, const std::string& database);
+struct StoredCursor {
+  std::optional<native::Cursor> cursor;  // nullopt: none, or of no use: it is only a hint
+  std::string version;                   // of the object; empty: it is not there
+};
+StoredCursor load_cursor(const Storage& storage, const std::string& database);
 
 class NativeDatabase final : public StoredDatabase {
  public:
-  // Loads the manifest and takes it in.
-  static Result<std::shared_ptr<NativeDatabase>> open(const NativeParts& parts, std::string name);
+  // Takes in the manifest. The cursor was loaded before it: if a backup ends in between, its epochs
+  // come with the next look, never a claim to cover them now.
+  static Result<std::shared_ptr<NativeDatabase>> open(const NativeParts& parts, std::string name,
+                                                      const StoredCursor& cursor,
+                                                      StoredManifest stored);
 
   [[nodiscard]] const std::string& name() const noexcept override { return name_; }
   [[nodiscard]] native::Engine engine() const noexcept override { return engine_; }
@@ -66,6 +72,11 @@ class NativeDatabase final : public StoredDatabase {
 
   NativeDatabase(NativeParts parts, std::string name);
   Result<std::shared_ptr<const Taken>> look(const std::shared_ptr<const Taken>& before) const;
+  // Nothing is newer, and the index has it still.
+  Result<bool> is_current(const Taken& taken) const;
+  // `again`: as bring_up_to_date() has it.
+  Result<std::shared_ptr<const Taken>> take(const StoredCursor& cursor, StoredManifest stored,
+                                            bool again) const;
 
   NativeParts parts_;
   std::string name_;
@@ -93,15 +104,16 @@ class NativeRepository final : public Repository {
 
  private:
   Result<std::shared_ptr<StoredDatabase>> open_database(const std::string& name) const;
-  NativeRepository(NativeParts parts, native::RepositoryInfo info, std::string cache_directory)
-      : parts_(std::move(parts)),
-        info_(std::move(info)),
-        cache_directory_(std::move(cache_directory)) {}
+  Result<std::vector<std::string>> list_databases() const;
+  NativeRepository(NativeParts parts, native::RepositoryInfo info, std::string cache_directory);
 
   NativeParts parts_;
   native::RepositoryInfo info_;
   std::string cache_directory_;
   NamedObjects<StoredDatabase> databases_;
+  // Whoever walks through a mount asks again and again, and for names that nobody has.
+  Recent<std::vector<std::string>> names_;
+  AbsentNames absent_;
 };
 
 }  // namespace epochfs::engine

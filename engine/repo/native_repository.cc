@@ -36,7 +36,19 @@ Result<std::shared_ptr<NativeRepository>> NativeRepository::open(const Repositor
       new NativeRepository(std::move(parts), std::move(info), std::move(opened.directory)));
 }
 
+NativeRepository::NativeRepository(NativeParts parts, native::RepositoryInfo info,
+                                   std::string cache_directory)
+    : parts_(std::move(parts)),
+      info_(std::move(info)),
+      cache_directory_(std::move(cache_directory)),
+      names_(listing_interval(*parts_.storage)),
+      absent_(listing_interval(*parts_.storage)) {}
+
 Result<std::vector<std::string>> NativeRepository::databases() {
+  return names_.get([this] { return list_databases(); });
+}
+
+Result<std::vector<std::string>> NativeRepository::list_databases() const {
   TRY_ASSIGN(const Listing listing, parts_.storage->list(""));
   std::vector<std::string> names;
   for (const std::string& directory : listing.directories) {
@@ -52,21 +64,26 @@ Result<std::vector<std::string>> NativeRepository::databases() {
 
 Result<std::shared_ptr<Database>> NativeRepository::database(const std::string& name) {
   if (!is_plain_name(name)) return Error::not_found(fmt::format("no database {}", printable(name)));
-  auto found = databases_.get(name, [&] { return open_database(name); });
-  if (!found && found.error().code == Code::kNotFound) {
-    TRY_ASSIGN(const bool lost, lost_its_manifest(*parts_.storage, name));
-    if (lost)
-      return Error::corrupt(fmt::format("{}: missing, while the segments it names are there",
-                                        parts_.storage->describe(manifest_path(name))));
+  const auto nothing = [&] {
     return Error::not_found(fmt::format("{} holds no database {}", location(), printable(name)));
-  }
-  return found;
+  };
+  if (absent_.contains(name)) return nothing();
+  auto found = databases_.get(name, [&] { return open_database(name); });
+  if (found || found.error().code != Code::kNotFound) return found;
+  TRY_ASSIGN(const bool lost, lost_its_manifest(*parts_.storage, name));
+  if (lost)
+    return Error::corrupt(fmt::format("{}: missing, while the segments it names are there",
+                                      parts_.storage->describe(manifest_path(name))));
+  absent_.add(name);
+  return nothing();
 }
 
 Result<std::shared_ptr<StoredDatabase>> NativeRepository::open_database(
     const std::string& name) const {
-  TRY_ASSIGN(const StoredManifest stored, load_manifest(*parts_.storage, name));
-  if (stored.manifest.engine != native::Engine::kGrafeo) return NativeDatabase::open(parts_, name);
+  const StoredCursor cursor = load_cursor(*parts_.storage, name);
+  TRY_ASSIGN(StoredManifest stored, load_manifest(*parts_.storage, name));
+  if (stored.manifest.engine != native::Engine::kGrafeo)
+    return NativeDatabase::open(parts_, name, cursor, std::move(stored));
   return GrafeoDatabase::open(packed_grafeo_parts(parts_, name), packed_grafeo_place(name));
 }
 

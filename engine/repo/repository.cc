@@ -4,8 +4,13 @@
 
 #include "engine/repo/grafeo_database.h"
 #include "engine/repo/native_database.h"
+#include "engine/storage/s3_settings.h"
 
 namespace epochfs::engine {
+
+void choose_endpoint_url(std::string url, std::string source) {
+  choose_endpoint({std::move(url), std::move(source)});
+}
 
 Result<std::shared_ptr<Repository>> Repository::open(const RepositoryOptions& options) {
   auto native = NativeRepository::open(options);

@@ -14,15 +14,20 @@
 #include <string>
 #include <vector>
 
+#include "engine/storage/store_requests.h"
 #include "engine/view/view.h"
 
 namespace epochfs::engine {
 
 struct RepositoryOptions {
-  std::string location;         // a directory
+  std::string location;         // a directory, or "s3://bucket/prefix"
   std::string cache_directory;  // empty: the user's (see default_cache_directory)
   std::uint64_t cache_bytes = 256ULL * 1024 * 1024;
 };
+
+// The object store that every `s3://` is in from now on, in this process: "https://host[:port]".
+// `source` says where it was named, for messages. Before the process has other threads.
+void choose_endpoint_url(std::string url, std::string source);
 
 // $EPOCHFS_CACHE_DIR, else $XDG_CACHE_HOME/epochfs, else ~/.cache/epochfs, else /tmp/epochfs-<uid>.
 // Not created.
@@ -62,10 +67,10 @@ class Database {
   [[nodiscard]] virtual const std::string& name() const noexcept = 0;
   [[nodiscard]] virtual native::Engine engine() const noexcept = 0;
   [[nodiscard]] virtual const std::string& file_name() const noexcept = 0;
-  // The epochs as of now. Looks whether the manifest changed, at most every 100 ms, and takes in
-  // what is new; while one thread does that the others get the timeline before. A manifest that
-  // cannot be read any more leaves the last good timeline in force (its failure is in
-  // last_failure()).
+  // The epochs as of now. Looks whether the manifest changed, at most every 100 ms (in an object
+  // store every second), and takes in what is new; while one thread does that the others get the
+  // timeline before. A manifest that cannot be read any more leaves the last good timeline in force
+  // (its failure is in last_failure()).
   virtual Result<std::shared_ptr<const Timeline>> timeline() = 0;
   // kNoSuchEpoch. Cheap; views are not cached.
   virtual Result<std::shared_ptr<const View>> view(Epoch epoch) = 0;

@@ -37,6 +37,7 @@ class UnpackedStorage final : public Storage {
                        const std::optional<std::string>& expected) override;
   Result<void> remove(std::string_view name) override;
   Result<std::unique_ptr<WriterLock>> lock_writer(std::string_view directory, bool wait) override;
+  [[nodiscard]] bool is_remote() const noexcept override { return storage_->is_remote(); }
 
   // Of segments, from the storage below, in stored form.
   [[nodiscard]] std::shared_ptr<const std::atomic<std::uint64_t>> bytes_read() const noexcept {

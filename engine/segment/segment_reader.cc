@@ -12,7 +12,8 @@ namespace {
 using native::Footer;
 using native::TableKind;
 
-constexpr std::uint64_t kPieceBytes = 1024 * 1024;  // of tables that are longer than the tail
+constexpr std::uint64_t kPieceBytes = 1024 * 1024;
+constexpr std::uint64_t kTablesInMemoryMax = 16 * 1024 * 1024;
 
 Result<void> check_tables(const TailedBlob& blob, const Footer& footer, std::uint64_t object_bytes,
                           const Sha256Digest* expected) {
@@ -131,16 +132,22 @@ class EpochLine {
 
 Result<SegmentReader> SegmentReader::open(std::shared_ptr<const Blob> blob,
                                           const Sha256Digest* tables_sha256) {
-  const std::uint64_t size_bytes = blob->size_bytes();
+  TRY_ASSIGN(TailedBlob tailed, TailedBlob::open(std::move(blob)));
+  return open(std::move(tailed), tables_sha256);
+}
+
+Result<SegmentReader> SegmentReader::open(TailedBlob tailed, const Sha256Digest* tables_sha256) {
+  const std::uint64_t size_bytes = tailed.blob().size_bytes();
   if (size_bytes < native::kSignatureSize + native::kFooterSize)
     return Error::corrupt(fmt::format("a segment of {} bytes", size_bytes));
-  TRY_ASSIGN(TailedBlob tailed, TailedBlob::open(std::move(blob)));
   Bytes frame(native::kSignatureSize);
   TRY(tailed.read(0, frame));
   TRY(native::check_signature(frame));
   frame.resize(native::kFooterSize);
   TRY(tailed.read(size_bytes - native::kFooterSize, frame));
   TRY_ASSIGN(const Footer footer, native::parse_footer(frame, size_bytes));
+  if (size_bytes - footer.tables_offset <= kTablesInMemoryMax)
+    TRY(tailed.reach_back_to(footer.tables_offset));
   TRY(check_tables(tailed, footer, size_bytes, tables_sha256));
   return SegmentReader(std::move(tailed), footer);
 }

@@ -3,7 +3,8 @@
 // Source    an object written by one of segment_writer.h; engine/formats/native/segment.md
 // Trust     none: every count, length and offset is checked before it is used
 // Threads   immutable once open; every function may run on any number of threads
-// Memory    the footer and the end of the object (TailedBlob); one table chunk at a time
+// Memory    the footer and the end of the object (TailedBlob): the tables, up to 16 MiB of them;
+//           one table chunk at a time
 #pragma once
 
 #include <functional>
@@ -17,11 +18,12 @@ namespace epochfs::engine {
 class SegmentReader {
  public:
   // Verifies signature, footer and the hash of the tables. `tables_sha256` is what the manifest
-  // says (nullptr: do not compare). One range read, and none by the walks below, when the tables
-  // are not long; chunked reads otherwise. kCorrupt: damage. kUnsupported: written by a newer
-  // version.
+  // says (nullptr: do not compare). Three range reads at most, and none by the walks below, when
+  // the tables fit into 16 MiB; chunked reads otherwise. kCorrupt: damage. kUnsupported: written by
+  // a newer version.
   static Result<SegmentReader> open(std::shared_ptr<const Blob> blob,
                                     const Sha256Digest* tables_sha256);
+  static Result<SegmentReader> open(TailedBlob tailed, const Sha256Digest* tables_sha256);
 
   [[nodiscard]] const native::Footer& footer() const noexcept { return footer_; }
   [[nodiscard]] const Blob& blob() const noexcept { return blob_.blob(); }

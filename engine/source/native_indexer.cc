@@ -4,6 +4,7 @@
 
 #include "engine/core/text.h"
 #include "engine/segment/segment_reader.h"
+#include "engine/source/fetched_ahead.h"
 #include "engine/source/history.h"
 
 namespace epochfs::engine {
@@ -12,23 +13,19 @@ namespace {
 // Takes one segment into an open index transaction.
 class SegmentIntake {
  public:
-  SegmentIntake(PageIndex::Writer& writer, const Storage& storage, const native::Manifest& manifest,
-                DatabaseRow& row, SegmentNo number)
-      : writer_(writer),
-        storage_(storage),
-        manifest_(manifest),
-        row_(row),
-        number_(number),
-        entry_(manifest.segments[number.get()]) {}
+  SegmentIntake(PageIndex::Writer& writer, const native::SegmentEntry& entry, DatabaseRow& row,
+                SegmentNo number)
+      : writer_(writer), row_(row), number_(number), entry_(entry) {}
 
-  Result<void> run() {
-    if (!entry_.problem.empty()) return Error::corrupt(entry_.problem);
-    TRY_ASSIGN(const auto blob,
-               storage_.open(fmt::format("{}/{}", manifest_.database, entry_.filename)));
-    if (blob->size_bytes() != entry_.size_bytes)
+  Result<void> run(TailedBlob tailed) {
+    const Blob& blob = tailed.blob();
+    const std::uint64_t size_bytes = blob.size_bytes();
+    const std::string version = blob.version();
+    if (size_bytes != entry_.size_bytes)
       return Error::corrupt(
-          fmt::format("has {} bytes, the manifest says {}", blob->size_bytes(), entry_.size_bytes));
-    TRY_ASSIGN(const SegmentReader reader, SegmentReader::open(blob, &entry_.tables_sha256));
+          fmt::format("has {} bytes, the manifest says {}", size_bytes, entry_.size_bytes));
+    TRY_ASSIGN(const SegmentReader reader,
+               SegmentReader::open(std::move(tailed), &entry_.tables_sha256));
     const native::Footer& footer = reader.footer();
     if (footer.kind != entry_.kind || footer.page_size != entry_.page_size ||
         footer.start_epoch != entry_.start_epoch || footer.end_epoch != entry_.end_epoch)
@@ -36,9 +33,9 @@ class SegmentIntake {
     if (entry_.end_epoch > kEpochMax) return Error::corrupt("epoch out of range");
     TRY_ASSIGN(const PageSize page_size, PageSize::from(footer.page_size));
 
-    SegmentRow segment{entry_.kind,          entry_.filename,  blob->version(),
-                       entry_.tables_sha256, page_size,        footer.block_size,
-                       footer.image_bytes,   entry_.end_epoch, row_.base};
+    SegmentRow segment{entry_.kind,          entry_.filename, version,           size_bytes,
+                       entry_.tables_sha256, page_size,       footer.block_size, footer.image_bytes,
+                       entry_.end_epoch,     row_.base};
     if (entry_.kind == native::SegmentKind::kFull)
       TRY(take_full(reader, segment));
     else
@@ -51,9 +48,6 @@ class SegmentIntake {
  private:
   Result<void> take_full(const SegmentReader& reader, SegmentRow& segment) {
     segment.base = number_;
-    if (entry_.end_epoch < row_.newest)
-      return Error::corrupt(fmt::format("ends at epoch {}, but epochs up to {} are there already",
-                                        entry_.end_epoch.get(), row_.newest.get()));
     TRY(reader.visit_epochs([&](const native::EpochFacts& facts) -> Result<void> {
       if (facts.epoch != entry_.end_epoch || facts.size_bytes != segment.image_bytes)
         return Error::corrupt("holds another epoch than the manifest says");
@@ -110,8 +104,6 @@ class SegmentIntake {
   }
 
   PageIndex::Writer& writer_;
-  const Storage& storage_;
-  const native::Manifest& manifest_;
   DatabaseRow& row_;
   SegmentNo number_;
   const native::SegmentEntry& entry_;
@@ -121,7 +113,11 @@ class NativeHistory final : public History {
  public:
   NativeHistory(const Storage& storage, const native::Manifest& manifest,
                 const std::string& version)
-      : storage_(storage), manifest_(manifest), version_(version) {}
+      : storage_(storage),
+        manifest_(manifest),
+        version_(version),
+        tails_(storage.is_remote() ? kTailsAhead : 0, segment_count(),
+               [this](std::uint32_t number) { return open(SegmentNo(number)); }) {}
 
   [[nodiscard]] const std::string& database() const noexcept override { return manifest_.database; }
   [[nodiscard]] std::uint32_t segment_count() const noexcept override {
@@ -138,12 +134,12 @@ class NativeHistory final : public History {
     text.put(entry(segment).sha256);
     text.put(entry(segment).tables_sha256);
     text.put_le(entry(segment).size_bytes);
-    text.put(as_bytes(entry(segment).problem));
     return page_hash(text.view());
   }
 
   Result<void> take(PageIndex::Writer& writer, DatabaseRow& row, SegmentNo segment) const override {
-    return SegmentIntake(writer, storage_, manifest_, row, segment).run();
+    TRY_ASSIGN(TailedBlob tailed, tails_.get(segment.get()));
+    return SegmentIntake(writer, entry(segment), row, segment).run(std::move(tailed));
   }
 
   void give_up(DatabaseRow& row, SegmentNo segment, const Error& error) const override {
@@ -152,9 +148,8 @@ class NativeHistory final : public History {
     const bool is_full = lost.kind == native::SegmentKind::kFull;
     const bool repeats = is_full && row.epoch_count > 0 && lost.end_epoch == row.newest;
     const Epoch first = is_full ? lost.end_epoch : lost.start_epoch;
-    const bool costs = !repeats && first <= lost.end_epoch;
-    add_problem(row, {lost.problem.empty() ? lost.filename : std::string(native::kManifestFile),
-                      error.text, costs ? first : Epoch(), costs ? lost.end_epoch : Epoch()});
+    add_problem(row, {lost.filename, error.text, repeats ? Epoch() : first,
+                      repeats ? Epoch() : lost.end_epoch});
   }
 
   [[nodiscard]] Result<bool> is_newest() const override {
@@ -172,6 +167,13 @@ class NativeHistory final : public History {
   }
 
  private:
+  // So many requests are on their way at once; a tail is 256 KiB at most.
+  static constexpr std::uint32_t kTailsAhead = 16;
+
+  [[nodiscard]] Result<TailedBlob> open(SegmentNo segment) const {
+    const native::SegmentEntry& wanted = entry(segment);
+    return TailedBlob::open(storage_, fmt::format("{}/{}", manifest_.database, wanted.filename));
+  }
   [[nodiscard]] const native::SegmentEntry& entry(SegmentNo segment) const noexcept {
     return manifest_.segments[segment.get()];
   }
@@ -179,6 +181,7 @@ class NativeHistory final : public History {
   const Storage& storage_;
   const native::Manifest& manifest_;
   const std::string& version_;
+  mutable FetchedAhead<TailedBlob> tails_;
 };
 
 }  // namespace

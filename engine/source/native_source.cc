@@ -122,14 +122,17 @@ std::string NativeSource::place(DatabaseNo database, SegmentNo segment,
 Result<std::shared_ptr<const Blob>> NativeSource::segment_blob(DatabaseNo database,
                                                                SegmentNo segment) const {
   return open_segments_->get(object_key(database, segment),
-                             [&] { return open_segment(database, segment); });
+                             [&] { return open_segment(database, segment, true); });
 }
 
 Result<std::shared_ptr<const Blob>> NativeSource::open_segment(DatabaseNo database,
-                                                               SegmentNo segment) const {
+                                                               SegmentNo segment,
+                                                               bool known) const {
   TRY_ASSIGN(const PageIndex::Reader reader, index_->read());
   TRY_ASSIGN(const SegmentRow row, reader.segment(database, segment));
-  auto blob = storage_->open(fmt::format("{}/{}", database_, row.filename));
+  const std::string name = fmt::format("{}/{}", database_, row.filename);
+  auto blob =
+      known ? storage_->open_known(name, row.stored_bytes, row.version) : storage_->open(name);
   if (!blob && blob.error().code == Code::kNotFound)
     return Error::corrupt(fmt::format("segment {} is missing", printable(row.filename)));
   if (!blob) return blob;
@@ -147,9 +150,22 @@ Result<Bytes> NativeSource::stored_bytes(DatabaseNo database, SegmentNo segment,
   if (size > native::kUnitBytesMax) return Error::corrupt(fmt::format("unit of {} bytes", size));
   TRY_ASSIGN(const auto blob, segment_blob(database, segment));
   Bytes bytes(size);
-  TRY(blob->read(offset, bytes));
+  auto read = blob->read(offset, bytes);
+  if (!read && read.error().code == Code::kIo && storage_->is_remote())
+    read = read_anew(database, segment, offset, bytes, *blob);
+  TRY(read);
   bytes_read_.fetch_add(size, std::memory_order_relaxed);
   return bytes;
+}
+
+// It was taken for the object that was indexed, unseen. It may be a copy of that by now, which is
+// as good.
+Result<void> NativeSource::read_anew(DatabaseNo database, SegmentNo segment, std::uint64_t offset,
+                                     MutableByteView out, const Blob& before) const {
+  TRY_ASSIGN(const auto blob, open_segment(database, segment, false));
+  TRY(blob->read(offset, out));
+  if (blob->version() != before.version()) open_segments_->put(object_key(database, segment), blob);
+  return {};
 }
 
 Result<BlockPtr> NativeSource::load_block(const EpochContext& at, const Layout& layout,

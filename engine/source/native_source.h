@@ -74,7 +74,11 @@ class NativeSource {
   Result<Bytes> stored_bytes(DatabaseNo database, SegmentNo segment, std::uint64_t offset,
                              std::uint32_t size) const;
   Result<std::shared_ptr<const Blob>> segment_blob(DatabaseNo database, SegmentNo segment) const;
-  Result<std::shared_ptr<const Blob>> open_segment(DatabaseNo database, SegmentNo segment) const;
+  // `known`: as the index knows it, without a look where that costs a request.
+  Result<std::shared_ptr<const Blob>> open_segment(DatabaseNo database, SegmentNo segment,
+                                                   bool known) const;
+  Result<void> read_anew(DatabaseNo database, SegmentNo segment, std::uint64_t offset,
+                         MutableByteView out, const Blob& before) const;
   // Those of the block's pages that lie in `pages` into `out`, which begins with the first of
   // these.
   Result<void> copy_block(const EpochContext& at, const BlockPlace& found, std::uint64_t block,

@@ -41,6 +41,17 @@ void OpenSegments::hold(std::uint64_t key, const BlobPtr& blob) {
   recent_.pop_back();
 }
 
+void OpenSegments::put(std::uint64_t key, const BlobPtr& blob) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = by_key_.find(key); found != by_key_.end()) {
+      found->second->blob = blob;
+      return;
+    }
+  }
+  hold(key, blob);
+}
+
 void OpenSegments::let_all_go() {
   const std::lock_guard lock(mutex_);
   by_key_.clear();

@@ -23,6 +23,8 @@ class OpenSegments {
   using BlobPtr = std::shared_ptr<const Blob>;
   // What `key` names, held or from `open`. A key never names another segment.
   Result<BlobPtr> get(std::uint64_t key, const std::function<Result<BlobPtr>()>& open);
+  // From now on `key` means this one.
+  void put(std::uint64_t key, const BlobPtr& blob);
 
  private:
   struct Held {

@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <random>
 #include <thread>
 
 #include "engine/core/text.h"
 #include "engine/core/time.h"
+#include "engine/storage/store_requests.h"
 
 namespace epochfs::engine {
 namespace {
@@ -95,6 +97,34 @@ void find_failure(S3Answer& answer) {
   if (answer.http.is_success()) answer.http.status = 500;
 }
 
+// Of the whole process; see store_requests.h.
+struct Counts {
+  std::atomic<std::uint64_t> gets = 0;
+  std::atomic<std::uint64_t> heads = 0;
+  std::atomic<std::uint64_t> puts = 0;
+  std::atomic<std::uint64_t> lists = 0;
+  std::atomic<std::uint64_t> deletes = 0;
+  std::atomic<std::uint64_t> retries = 0;
+  std::atomic<std::uint64_t> bytes_received = 0;
+  std::atomic<std::uint64_t> bytes_sent = 0;
+};
+Counts& counts() noexcept {
+  static Counts counts;
+  return counts;
+}
+
+bool asks(const S3Request& request, std::string_view parameter) {
+  return std::ranges::any_of(request.query,
+                             [&](const auto& field) { return field.first == parameter; });
+}
+
+std::atomic<std::uint64_t>& count_of(const S3Request& request) {
+  if (asks(request, "list-type")) return counts().lists;
+  if (asks(request, "delete") || request.method == "DELETE") return counts().deletes;
+  if (request.method == "HEAD") return counts().heads;
+  return request.method == "GET" ? counts().gets : counts().puts;
+}
+
 std::string host_of(std::string_view scheme, std::string_view authority) {
   const std::string_view port = scheme == "https://" ? ":443" : ":80";
   if (authority.ends_with(port)) authority.remove_suffix(port.size());
@@ -142,11 +172,21 @@ HttpRequest S3Client::signed_request(const S3Request& request) const {
   return http;
 }
 
+StoreRequests store_requests() noexcept {
+  const Counts& now = counts();
+  return {now.gets,    now.heads,   now.puts,           now.lists,
+          now.deletes, now.retries, now.bytes_received, now.bytes_sent};
+}
+
 S3Answer S3Client::attempt(const S3Request& request, milliseconds time_max) const {
   HttpRequest http = signed_request(request);
   http.time_max = time_max;
   S3Answer answer;
+  count_of(request).fetch_add(1, std::memory_order_relaxed);
+  counts().bytes_sent.fetch_add(request.body.size(), std::memory_order_relaxed);
   answer.http = http_.exchange(http);
+  counts().bytes_received.fetch_add(answer.http.body.size() + answer.http.into_bytes,
+                                    std::memory_order_relaxed);
   if (!answer.http.is_success() || request.method == "POST") find_failure(answer);
   if (request.into && answer.http.is_success() && answer.http.into_bytes != request.into->size()) {
     answer.http.failure = fmt::format("{} bytes came, where {} were asked for",
@@ -171,6 +211,7 @@ Result<S3Answer> S3Client::send(const S3Request& request, std::string_view what)
     const milliseconds wait = std::max(jittered(pause), retry_after(answer));
     const bool last = request.one_attempt || attempts == times_.attempts_max;
     if (last || Clock::now() + wait >= deadline) return refused(request, answer, what);
+    counts().retries.fetch_add(1, std::memory_order_relaxed);
     std::this_thread::sleep_for(wait);
     pause = std::min(pause * 2, times_.pause_max);
   }

@@ -110,6 +110,7 @@ class Resolver {
   }
 
   [[nodiscard]] std::optional<Text> custom_endpoint() const {
+    if (from_->endpoint) return from_->endpoint;
     if (auto value = variable("AWS_ENDPOINT_URL_S3")) return value;
     if (auto value = variable("AWS_ENDPOINT_URL")) return value;
     if (const auto services = config_.find("services")) {
@@ -205,7 +206,14 @@ Result<std::optional<std::string>> read_text(const std::string& path) {
   return std::optional(std::move(text));
 }
 
+std::optional<Text>& chosen_endpoint() {
+  static std::optional<Text> endpoint;
+  return endpoint;
+}
+
 }  // namespace
+
+void choose_endpoint(Sourced<std::string> endpoint) { chosen_endpoint() = std::move(endpoint); }
 
 S3Surroundings process_surroundings() {
   return {[](const std::string& name) -> std::optional<std::string> {
@@ -213,7 +221,7 @@ S3Surroundings process_surroundings() {
             if (value == nullptr) return std::nullopt;
             return value;
           },
-          read_text};
+          read_text, chosen_endpoint()};
 }
 
 Result<S3Settings> resolve_s3_settings(std::string_view location, const S3Surroundings& from) {

@@ -37,15 +37,19 @@ struct S3Surroundings {
   std::function<std::optional<std::string>(const std::string& name)> variable;
   // Of a file; nullopt: there is none.
   std::function<Result<std::optional<std::string>>(const std::string& path)> file;
+  // What the user said in so many words, before anything else.
+  std::optional<Sourced<std::string>> endpoint = {};
 };
 S3Surroundings process_surroundings();
+// For this process from now on. Before it has other threads.
+void choose_endpoint(Sourced<std::string> endpoint);
 
 // `location` is "s3://bucket/prefix". In the order that counts:
 //
 //   credentials   EPOCHFS_S3_ANONYMOUS=1 (none) · AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY and
 //                 AWS_SESSION_TOKEN · the profile
-//   endpoint      AWS_ENDPOINT_URL_S3 · AWS_ENDPOINT_URL · the profile's `services`, then its
-//                 endpoint_url · Amazon's for the region
+//   endpoint      the chosen one · AWS_ENDPOINT_URL_S3 · AWS_ENDPOINT_URL · the profile's
+//                 `services`, then its endpoint_url · Amazon's for the region
 //   region        AWS_REGION · AWS_DEFAULT_REGION · the profile · us-east-1
 //   ca_bundle     AWS_CA_BUNDLE · the profile
 //

@@ -24,13 +24,32 @@ struct Status {
   std::string etag;
 };
 
-Result<Status> status_of(const S3Answer& answer, std::string_view what) {
+Result<Status> status_from(std::string_view size, const S3Answer& answer, std::string_view what) {
   Status status{0, answer.etag()};
-  const std::string length = answer.http.header("content-length").value_or("");
-  const char* const end = length.data() + length.size();
-  const auto [stop, error] = std::from_chars(length.data(), end, status.size_bytes);
+  const char* const end = size.data() + size.size();
+  const auto [stop, error] = std::from_chars(size.data(), end, status.size_bytes);
   if (status.etag.empty() || error != std::errc() || stop != end)
     return Error::io(fmt::format("{}: the store tells no size or no ETag", what));
+  return status;
+}
+
+Result<Status> status_of(const S3Answer& answer, std::string_view what) {
+  return status_from(answer.http.header("content-length").value_or(""), answer, what);
+}
+
+// Of an answer that must hold the last bytes of the object, `tail_bytes_max` of them if it has so
+// many.
+Result<Status> status_of_tail(const S3Answer& answer, std::uint64_t tail_bytes_max,
+                              std::string_view what) {
+  const std::string range = answer.http.header("content-range").value_or("");
+  TRY_ASSIGN(Status status,
+             status_from(std::string_view(range).substr(range.find('/') + 1), answer, what));
+  const std::uint64_t size = answer.http.body.size();
+  const std::uint64_t begin = status.size_bytes - size;
+  if (size != std::min(status.size_bytes, tail_bytes_max) || size == 0 ||
+      range != fmt::format("bytes {}-{}/{}", begin, status.size_bytes - 1, status.size_bytes))
+    return Error::io(fmt::format("{}: the store answers with another range than its last {} bytes",
+                                 what, tail_bytes_max));
   return status;
 }
 
@@ -91,6 +110,33 @@ class S3Storage final : public Storage {
   Result<std::shared_ptr<const Blob>> open(std::string_view name) const override {
     TRY_ASSIGN(Status status, head(name));
     return std::make_shared<const S3Blob>(client_, place().key(name), std::move(status),
+                                          describe(name));
+  }
+
+  Result<Tailed> open_with_tail(std::string_view name,
+                                std::uint64_t tail_bytes_max) const override {
+    TRY(check_object_name(name));
+    const std::string what = describe(name);
+    const S3Request request{.method = "GET",
+                            .key = place().key(name),
+                            .headers = {{"range", fmt::format("bytes=-{}", tail_bytes_max)}},
+                            .body_bytes_max = tail_bytes_max};
+    auto answer = client_->send(request, what);
+    if (answer && answer->is_missing()) return Error::not_found(what + ": no such object");
+    if (!answer && answer.error().code != Code::kCorrupt)
+      return tl::unexpected(std::move(answer).error());
+    // A range of an empty object is refused, and a store may not know ranges that count from the
+    // end.
+    if (!answer || answer->http.status != 206) return Storage::open_with_tail(name, tail_bytes_max);
+    TRY_ASSIGN(Status status, status_of_tail(*answer, tail_bytes_max, what));
+    return Tailed{std::make_shared<const S3Blob>(client_, request.key, std::move(status), what),
+                  std::move(answer->http.body)};
+  }
+
+  Result<std::shared_ptr<const Blob>> open_known(std::string_view name, std::uint64_t size_bytes,
+                                                 const std::string& version) const override {
+    TRY(check_object_name(name));
+    return std::make_shared<const S3Blob>(client_, place().key(name), Status{size_bytes, version},
                                           describe(name));
   }
 
@@ -185,6 +231,7 @@ class S3Storage final : public Storage {
     return std::make_unique<NoWriterLock>();
   }
   [[nodiscard]] bool has_locks() const noexcept override { return false; }
+  [[nodiscard]] bool is_remote() const noexcept override { return true; }
 
  private:
   [[nodiscard]] const S3Location& place() const noexcept { return client_->settings().location; }

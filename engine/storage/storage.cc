@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "engine/core/text.h"
 
 namespace epochfs::engine {
@@ -27,6 +29,21 @@ std::string Storage::describe(std::string_view name) const {
   if (name.empty()) return text;
   if (!text.ends_with('/')) text += '/';
   return text + printable(name);
+}
+
+Result<Storage::Tailed> Storage::open_with_tail(std::string_view name,
+                                                std::uint64_t tail_bytes_max) const {
+  Tailed tailed;
+  TRY_ASSIGN(tailed.blob, open(name));
+  const std::uint64_t size_bytes = tailed.blob->size_bytes();
+  tailed.tail.resize(std::min(size_bytes, tail_bytes_max));
+  TRY(tailed.blob->read(size_bytes - tailed.tail.size(), tailed.tail));
+  return tailed;
+}
+
+Result<std::shared_ptr<const Blob>> Storage::open_known(std::string_view name, std::uint64_t,
+                                                        const std::string&) const {
+  return open(name);
 }
 
 Result<Storage::Content> Storage::get(std::string_view name, std::uint64_t bytes_max) const {

@@ -92,6 +92,17 @@ class Storage {
   [[nodiscard]] std::string describe(std::string_view name) const;
 
   virtual Result<std::shared_ptr<const Blob>> open(std::string_view name) const = 0;
+  struct Tailed {
+    std::shared_ptr<const Blob> blob;
+    Bytes tail;  // its last bytes
+  };
+  // The object with its last `tail_bytes_max` bytes, or all that it has: one request of a store.
+  virtual Result<Tailed> open_with_tail(std::string_view name, std::uint64_t tail_bytes_max) const;
+  // The object as somebody found it before. A store is asked nothing: there reading finds out, and
+  // is kIo when it is another one by now. Elsewhere it is opened, and the caller compares.
+  virtual Result<std::shared_ptr<const Blob>> open_known(std::string_view name,
+                                                         std::uint64_t size_bytes,
+                                                         const std::string& version) const;
   virtual Result<ObjectInfo> stat(std::string_view name) const = 0;
   // One level below `directory` ("" is the root). Entries that no object name can reach are left
   // out: names that are not plain or begin with '.', and what is neither a regular file nor a
@@ -117,6 +128,8 @@ class Storage {
   // Whether that keeps anybody out. An object store has no locks: there everybody gets one, and
   // replace() alone decides between writers.
   [[nodiscard]] virtual bool has_locks() const noexcept { return true; }
+  // Whether each request costs a way over a network: then few and large ones are better than many.
+  [[nodiscard]] virtual bool is_remote() const noexcept { return false; }
 
   struct Content {
     Bytes bytes;

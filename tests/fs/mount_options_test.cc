@@ -17,11 +17,13 @@ MountOptions parsed(std::string_view list) {
 }
 
 TEST(MountOptionsTest, ReadWhatIsOurs) {
-  const MountOptions options = parsed("cache=64M,cache_dir=/var/cache/e,allow_other,log=/tmp/l=1");
+  const MountOptions options = parsed(
+      "cache=64M,cache_dir=/var/cache/e,allow_other,log=/tmp/l=1,endpoint_url=http://[::1]:80/a=b");
   EXPECT_EQ(options.cache_bytes, 64U << 20);
   EXPECT_EQ(options.cache_directory, "/var/cache/e");
   EXPECT_TRUE(options.allow_other);
   EXPECT_EQ(options.log_file, "/tmp/l=1");
+  EXPECT_EQ(options.endpoint_url, "http://[::1]:80/a=b");
 }
 
 TEST(MountOptionsTest, ChooseNoCacheDirectoryForARepository) {

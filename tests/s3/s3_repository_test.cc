@@ -1,10 +1,14 @@
 // The command on a repository in a bucket: everything that works in a directory.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <optional>
+#include <thread>
 
 #include "tests/s3/real_s3.h"
 #include "tests/support/faulty_proxy.h"
@@ -81,7 +85,10 @@ TEST_F(S3RepositoryTest, IsMounted) {
   EXPECT_TRUE(content(mount_point + "/app/epochs/1/app.db") == content(copy(1)));
   commit(2);
   must({"backup", database_, repository_});
-  EXPECT_TRUE(content(mount_point + "/app/epochs/2/app.db") == content(copy(2)));
+  const std::string newest = mount_point + "/app/epochs/2/app.db";
+  for (int tries = 0; tries < 300 && !files::exists(newest); ++tries)
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  EXPECT_TRUE(content(newest) == content(copy(2)));
   EXPECT_TRUE(content(mount_point + "/app/epochs/1/app.db") == content(copy(1)));
   must({"umount", mount_point});
 }
@@ -135,6 +142,115 @@ TEST_F(S3RepositoryTest, EndsWith14WhenTheStoreIsAwayOrRefuses) {
   const int closed = [] { return FaultyProxy(RealS3::port()).port(); }();
   EXPECT_EQ(epochfs({"log", repository_}, closed).exit_code, 14);
   must({"verify", repository_});
+}
+
+TEST_F(S3RepositoryTest, IsFoundWhereTheCommandIsTold) {
+  commit(1);
+  must({"backup", database_, repository_});
+  const int closed = [] { return FaultyProxy(RealS3::port()).port(); }();
+  const std::string url = fmt::format("http://127.0.0.1:{}", RealS3::port());
+  const ProcessResult log = epochfs({"log", repository_, "--endpoint-url", url}, closed);
+  EXPECT_EQ(log.exit_code, 0) << log.err;
+  const ProcessResult wrong = epochfs({"log", repository_, "--endpoint-url", "nowhere"});
+  EXPECT_EQ(wrong.exit_code, 2);
+  EXPECT_NE(wrong.err.find("--endpoint-url"), std::string::npos) << wrong.err;
+}
+
+// Beside one for each segment that the index does not know: identity, names (two), cursor,
+// manifest, and whether that is still the newest.
+TEST_F(S3RepositoryTest, IsOpenedWithOneRequestForEachSegment) {
+  constexpr int kSegments = 25;
+  for (int number = 1; number <= kSegments; ++number) {
+    commit(number);
+    must({"backup", database_, repository_});
+  }
+  for (const bool known : {false, true}) {
+    FaultyProxy proxy(RealS3::port());
+    const ProcessResult log =
+        epochfs({"log", repository_, "--cache-dir", directory_ / "another"}, proxy.port());
+    EXPECT_EQ(log.exit_code, 0) << log.err;
+    EXPECT_EQ(std::ranges::count(log.out, '\n'), kSegments);
+    EXPECT_LE(proxy.requests(), known ? 5 : kSegments + 6) << proxy.heads();
+  }
+}
+
+// A mount whose requests to the store are counted, by itself and by a proxy.
+class S3MountTest : public S3RepositoryTest {
+ protected:
+  void SetUp() override {
+    S3RepositoryTest::SetUp();
+    if (IsSkipped()) return;
+    if (!files::exists("/dev/fuse")) GTEST_SKIP() << "SKIPPED: there is no /dev/fuse";
+    files::create_directory(mount_point_);
+    proxy_.emplace(RealS3::port());
+  }
+  void TearDown() override {
+    if (is_mounted_) must({"umount", mount_point_});
+  }
+  void mount(std::vector<std::string> options = {}) {
+    std::vector<std::string> words = {"mount", repository_, mount_point_};
+    words.insert(words.end(), options.begin(), options.end());
+    const ProcessResult result = epochfs(words, proxy_->port());
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    is_mounted_ = true;
+  }
+  void unmount() {
+    must({"umount", mount_point_});
+    is_mounted_ = false;
+  }
+  // A number of status.json, by its group and name.
+  [[nodiscard]] std::uint64_t status(const std::string& group, const std::string& name) const {
+    const std::string text = content(mount_point_ + "/app/.epochfs/status.json");
+    const std::size_t in = text.find("\"" + group + "\": {");
+    const std::size_t at = text.find("\"" + name + "\": ", in);
+    EXPECT_TRUE(in != std::string::npos && at != std::string::npos) << group << name << text;
+    return std::stoull(text.substr(at + name.size() + 4));
+  }
+  [[nodiscard]] std::string in_epoch(int number) const {
+    return fmt::format("{}/app/epochs/{}/app.db", mount_point_, number);
+  }
+
+  const std::string mount_point_ = directory_ / "mnt";
+  std::optional<FaultyProxy> proxy_;
+  bool is_mounted_ = false;
+};
+
+TEST_F(S3MountTest, AnswersAFirstQueryWithThreeRequestsAndOneForEachBlock) {
+  for (int number = 1; number <= 3; ++number) {
+    for (int more = 0; more < 5; ++more) commit(100 * number + more);
+    must({"backup", database_, repository_});
+  }
+  must({"log", repository_});
+  mount();
+  const ProcessResult answer = run({"sqlite3", in_epoch(2), "SELECT count(*), max(a) FROM t"});
+  ASSERT_EQ(answer.exit_code, 0) << answer.err;
+  const std::uint64_t blocks = status("cache", "misses");
+  EXPECT_GT(blocks, 0U);
+  EXPECT_LE(status("store", "gets"), 3 + blocks) << proxy_->heads();
+  EXPECT_LE(status("store", "heads"), 3U) << proxy_->heads();
+  EXPECT_EQ(status("store", "puts"), 0U);
+  EXPECT_GT(status("store", "bytes_received"), 0U);
+}
+
+TEST_F(S3MountTest, AsksTheStoreForNewsOnceASecondAtMost) {
+  commit(1);
+  must({"backup", database_, repository_});
+  mount();
+  EXPECT_EQ(content(in_epoch(1)), content(copy(1)));
+  const int before = proxy_->requests();
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 2'000; ++i) {
+    EXPECT_TRUE(files::exists(mount_point_ + "/app/latest/app.db"));
+    EXPECT_FALSE(files::exists(mount_point_ + "/nobody"));
+    EXPECT_FALSE(files::exists(mount_point_ + "/app/epochs/7"));
+    for (const auto& entry : files::directory_iterator(mount_point_))
+      EXPECT_EQ(entry.path().filename(), "app");
+  }
+  const auto seconds =
+      std::chrono::ceil<std::chrono::seconds>(std::chrono::steady_clock::now() - begin).count();
+  // Manifest and cursor; the names and whether each is a database; a name that nobody has.
+  constexpr int kRequestsOfALook = 2 + 2 + 3;
+  EXPECT_LE(proxy_->requests() - before, (seconds + 1) * kRequestsOfALook) << seconds << " s";
 }
 
 TEST_F(S3RepositoryTest, IsToldFromAPlaceThatIsNone) {

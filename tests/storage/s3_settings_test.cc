@@ -24,7 +24,8 @@ class S3SettingsTest : public testing::Test {
                    [this, find](const std::string& path) -> Result<std::optional<std::string>> {
                      if (path == unreadable_) return Error::io(path + " cannot be read");
                      return find(files_, path);
-                   }});
+                   },
+                   endpoint_});
   }
   std::string failure(const std::string& location = "s3://backups/shop") const {
     const auto settings = resolve(location);
@@ -35,6 +36,7 @@ class S3SettingsTest : public testing::Test {
       {"HOME", "/home/me"}, {"AWS_ACCESS_KEY_ID", "id"}, {"AWS_SECRET_ACCESS_KEY", "secret"}};
   Texts files_;
   std::string unreadable_;
+  std::optional<Sourced<std::string>> endpoint_;
 };
 
 TEST_F(S3SettingsTest, AreAmazonsByDefault) {
@@ -46,6 +48,18 @@ TEST_F(S3SettingsTest, AreAmazonsByDefault) {
   EXPECT_FALSE(settings->path_style.value);
   EXPECT_EQ(settings->region.value, "us-east-1");
   EXPECT_EQ(settings->ca_bundle.value, "");
+}
+
+TEST_F(S3SettingsTest, TakeTheEndpointThatWasChosenBeforeAllOthers) {
+  variables_["AWS_ENDPOINT_URL_S3"] = "https://other.example";
+  endpoint_ = {"https://store.example/", "--endpoint-url"};
+  const auto settings = resolve();
+  ASSERT_TRUE(settings) << settings.error().text;
+  EXPECT_EQ(settings->endpoint.value, "https://store.example");
+  EXPECT_EQ(settings->endpoint.source, "--endpoint-url");
+  EXPECT_TRUE(settings->path_style.value);
+  endpoint_ = {"store.example", "--endpoint-url"};
+  EXPECT_NE(failure().find("--endpoint-url"), std::string::npos) << failure();
 }
 
 TEST_F(S3SettingsTest, TakeKeysFromTheEnvironmentFirst) {

@@ -66,6 +66,7 @@ class FaultyStorage final : public Storage {
   Result<void> remove(std::string_view name) override;
   Result<std::unique_ptr<WriterLock>> lock_writer(std::string_view directory, bool wait) override;
   [[nodiscard]] bool has_locks() const noexcept override { return inner_->has_locks(); }
+  [[nodiscard]] bool is_remote() const noexcept override { return inner_->is_remote(); }
 
  private:
   class Plan;
