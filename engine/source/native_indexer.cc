@@ -48,6 +48,9 @@ class SegmentIntake {
  private:
   Result<void> take_full(const SegmentReader& reader, SegmentRow& segment) {
     segment.base = number_;
+    if (entry_.end_epoch < row_.newest)
+      return Error::corrupt(fmt::format("ends at epoch {}, but epochs up to {} are there already",
+                                        entry_.end_epoch.get(), row_.newest.get()));
     TRY(reader.visit_epochs([&](const native::EpochFacts& facts) -> Result<void> {
       if (facts.epoch != entry_.end_epoch || facts.size_bytes != segment.image_bytes)
         return Error::corrupt("holds another epoch than the manifest says");
@@ -134,6 +137,7 @@ class NativeHistory final : public History {
     text.put(entry(segment).sha256);
     text.put(entry(segment).tables_sha256);
     text.put_le(entry(segment).size_bytes);
+    text.put(as_bytes(entry(segment).problem));
     return page_hash(text.view());
   }
 
@@ -148,8 +152,9 @@ class NativeHistory final : public History {
     const bool is_full = lost.kind == native::SegmentKind::kFull;
     const bool repeats = is_full && row.epoch_count > 0 && lost.end_epoch == row.newest;
     const Epoch first = is_full ? lost.end_epoch : lost.start_epoch;
-    add_problem(row, {lost.filename, error.text, repeats ? Epoch() : first,
-                      repeats ? Epoch() : lost.end_epoch});
+    const bool costs = !repeats && first <= lost.end_epoch;
+    add_problem(row, {lost.problem.empty() ? lost.filename : std::string(native::kManifestFile),
+                      error.text, costs ? first : Epoch(), costs ? lost.end_epoch : Epoch()});
   }
 
   [[nodiscard]] Result<bool> is_newest() const override {
@@ -172,6 +177,7 @@ class NativeHistory final : public History {
 
   [[nodiscard]] Result<TailedBlob> open(SegmentNo segment) const {
     const native::SegmentEntry& wanted = entry(segment);
+    if (!wanted.problem.empty()) return Error::corrupt(wanted.problem);
     return TailedBlob::open(storage_, fmt::format("{}/{}", manifest_.database, wanted.filename));
   }
   [[nodiscard]] const native::SegmentEntry& entry(SegmentNo segment) const noexcept {
