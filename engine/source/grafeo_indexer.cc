@@ -64,7 +64,8 @@ class GrafeoHistory final : public History {
     return page_hash(text.view());
   }
 
-  Result<void> take(PageIndex::Writer& writer, DatabaseRow& row, SegmentNo segment) const override {
+  Result<std::optional<Epoch>> take(PageIndex::Writer& writer, DatabaseRow& row,
+                                    SegmentNo segment) const override {
     const grafeo::SegmentEntry& taken = entry(segment);
     if (!taken.problem.empty()) return Error::corrupt(taken.problem);
     if (taken.end_epoch > kEpochMax || taken.start_epoch > kEpochMax)
@@ -81,8 +82,9 @@ class GrafeoHistory final : public History {
     stored.end_epoch = taken.end_epoch;
     stored.crc32 = taken.crc32;
     stored.base = segment;
+    std::optional<Epoch> whole;
     if (taken.kind == grafeo::SegmentKind::kFull) {
-      TRY(take_full(*blob, taken, writer, row, segment, stored));
+      TRY_ASSIGN(whole, take_full(*blob, taken, writer, row, segment, stored));
     } else {
       if (!row.chain_open)
         return Error::corrupt(row.epoch_count == 0 ? "no usable full lies below it"
@@ -92,7 +94,8 @@ class GrafeoHistory final : public History {
       stored.base = row.base;
       stored.generation = row.log.generation;
     }
-    return writer.put_segment(row.number, segment, stored);
+    TRY(writer.put_segment(row.number, segment, stored));
+    return whole;
   }
 
   void give_up(DatabaseRow& row, SegmentNo segment, const Error& error) const override {
@@ -138,9 +141,10 @@ class GrafeoHistory final : public History {
     return manifest_.segments[segment.get()];
   }
 
-  static Result<void> take_full(const Blob& blob, const grafeo::SegmentEntry& taken,
-                                PageIndex::Writer& writer, DatabaseRow& row, SegmentNo segment,
-                                SegmentRow& stored) {
+  // The epoch that it adds to the history, if it does.
+  static Result<std::optional<Epoch>> take_full(const Blob& blob, const grafeo::SegmentEntry& taken,
+                                                PageIndex::Writer& writer, DatabaseRow& row,
+                                                SegmentNo segment, SegmentRow& stored) {
     TRY_ASSIGN(const grafeo::ImageHeader image, read_image_header(blob));
     if (!may_be_of(image, taken.end_epoch))
       return Error::corrupt(fmt::format("is an image of epoch {}, the manifest says {}",
@@ -155,7 +159,7 @@ class GrafeoHistory final : public History {
     row.log.image_lsn = row.log.next_lsn = image.checkpoint_lsn.value_or(grafeo::Lsn());
     row.log.database_id = image.database_id.value_or(grafeo::DatabaseId{});
     // An epoch that the chain before reached stays what it is: nothing changes under a mount.
-    if (row.epoch_count > 0 && taken.end_epoch == row.newest) return {};
+    if (row.epoch_count > 0 && taken.end_epoch == row.newest) return std::optional<Epoch>();
     if (row.epoch_count > 0 && taken.end_epoch < row.newest) {
       add_problem(row, {taken.filename,
                         fmt::format("ends at epoch {}, but epochs up to {} are there already: "
@@ -163,7 +167,7 @@ class GrafeoHistory final : public History {
                                     taken.end_epoch.get(), row.newest.get()),
                         {},
                         {}});
-      return {};
+      return std::optional<Epoch>();
     }
     EpochRow epoch;
     epoch.facts.epoch = taken.end_epoch;
@@ -171,9 +175,9 @@ class GrafeoHistory final : public History {
     epoch.facts.size_bytes = blob.size_bytes();
     epoch.facts.how = native::Captured::kImage;
     epoch.segment = epoch.base = segment;
-    spare_last(row, taken.end_epoch);
     TRY_ASSIGN(UtcTime newest, newest_committed(writer.reader(), row));
-    return put_grafeo_epoch(writer, row, epoch, newest);
+    TRY(put_grafeo_epoch(writer, row, epoch, newest));
+    return std::optional(taken.end_epoch);
   }
 
   const Storage& storage_;

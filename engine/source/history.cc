@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+#include <utility>
+
 #include "engine/core/text.h"
 
 namespace epochfs::engine {
@@ -28,59 +31,118 @@ Result<std::optional<DatabaseRow>> usable_row(const PageIndex::Reader& reader,
   return current ? std::move(known) : std::nullopt;
 }
 
-// `last` is what this process wrote last, if anything: mostly still the newest.
-Result<DatabaseRow> begin(PageIndex::Writer& writer, const History& history, bool again,
-                          const std::optional<DatabaseRow>& last) {
-  if (last) {
-    TRY_ASSIGN(auto now, writer.reader().database(history.database()));
-    if (now == last) return *std::move(now);
+// The last of the epochs that a damaged segment cost is in a full after all.
+void spare_last(DatabaseRow& row, Epoch epoch) noexcept {
+  for (IndexProblem& problem : row.problems) {
+    if (problem.last_lost != epoch) continue;
+    if (problem.first_lost == problem.last_lost)
+      problem.first_lost = problem.last_lost = Epoch();
+    else
+      problem.last_lost = Epoch(problem.last_lost.get() - 1);
   }
-  TRY_ASSIGN(auto known, usable_row(writer.reader(), history, again));
-  if (known) return *std::move(known);
-  // Whoever reads an older manifest finds an index that is ahead of it. Throwing that away would
-  // take the epochs from everybody else.
-  TRY_ASSIGN(const auto unfit, writer.reader().database(history.database()));
-  TRY_ASSIGN(const bool newest, history.is_newest());
-  if (unfit && !newest)
-    return Error::busy(fmt::format("the manifest of {} was replaced while it was read",
-                                   printable(history.database())));
-  DatabaseRow fresh;
-  TRY_ASSIGN(fresh.number, writer.begin_database(history.database()));
-  return fresh;
 }
 
-// Takes in the next segment, or finds nothing to do. False: the index is up to date.
-Result<bool> step(PageIndex& index, const History& history, bool& again,
-                  std::optional<DatabaseRow>& last) {
-  TRY_ASSIGN(PageIndex::Writer writer, index.write());
-  TRY_ASSIGN(DatabaseRow row, begin(writer, history, again, last));
-  const std::size_t problems_before = row.problems.size();
-  if (row.segment_count < history.segment_count()) {
-    const SegmentNo segment(row.segment_count);
-    auto taken = history.take(writer, row, segment);
-    if (!taken) {
-      if (!is_damage(taken.error())) return tl::unexpected(std::move(taken).error());
-      // Nothing of a damaged segment stays: this transaction is dropped and the problem goes into
-      // another.
-      { const PageIndex::Writer dropped = std::move(writer); }
-      TRY_ASSIGN(writer, index.write());
-      TRY_ASSIGN(row, begin(writer, history, again, last));
-      if (row.segment_count != segment.get()) return true;  // another process was faster
-      history.give_up(row, segment, taken.error());
-    }
-    for (std::size_t i = problems_before; i < row.problems.size(); ++i)
-      row.problems[i].version = history.version_of(row.problems[i].object);
-    row.segments_hash = history.fold(row.segments_hash, segment);
-    row.segment_count += 1;
-    row.stored_bytes += history.stored_bytes(segment);
+// Takes what is missing into the index, in one transaction for each segment that can be used. What
+// the damaged ones before it cost is written with it, or at the end: the problems of a history are
+// many at the worst, and writing all of them for each would cost the square of that.
+class Intake {
+ public:
+  Intake(PageIndex& index, const History& history, bool again)
+      : index_(index), history_(history), again_(again) {}
+
+  Result<DatabaseRow> run() {
+    do {
+      TRY(step());
+    } while (row_.segment_count < history_.segment_count());
+    return std::move(row_);
   }
-  const bool more = row.segment_count < history.segment_count();
-  TRY(writer.put_database(history.database(), row));
-  TRY(std::move(writer).commit());
-  again = false;
-  last = std::move(row);
-  return more;
-}
+
+ private:
+  // As far as the next segment that can be used, or to the end.
+  Result<void> step() {
+    TRY_ASSIGN(PageIndex::Writer writer, begin());
+    while (row_.segment_count < history_.segment_count()) {
+      TRY_ASSIGN(const bool usable, take(writer));
+      if (usable) break;
+      // Nothing of a damaged segment stays.
+      { const PageIndex::Writer dropped = std::move(writer); }
+      TRY_ASSIGN(writer, begin());
+    }
+    TRY(writer.put_database(history_.database(), row_));
+    TRY(std::move(writer).commit());
+    stored_ = row_;
+    return {};
+  }
+
+  // A transaction in which row_ says how far the history is taken in: as before, unless another
+  // process has written meanwhile.
+  Result<PageIndex::Writer> begin() {
+    TRY_ASSIGN(PageIndex::Writer writer, index_.write());
+    TRY_ASSIGN(const auto now, writer.reader().database(history_.database()));
+    if (stored_ && now == stored_) return writer;
+    TRY_ASSIGN(auto known, usable_row(writer.reader(), history_, std::exchange(again_, false)));
+    if (!known) return begin_anew(std::move(writer), now.has_value());
+    stored_ = known;
+    row_ = *std::move(known);
+    return writer;
+  }
+
+  // The rows of a history that was replaced may be many: they are dropped once, whatever comes.
+  Result<PageIndex::Writer> begin_anew(PageIndex::Writer writer, bool replaces) {
+    // Whoever reads an older manifest finds an index that is ahead of it. Throwing that away would
+    // take the epochs from everybody else.
+    TRY_ASSIGN(const bool newest, history_.is_newest());
+    if (replaces && !newest)
+      return Error::busy(fmt::format("the manifest of {} was replaced while it was read",
+                                     printable(history_.database())));
+    row_ = DatabaseRow();
+    TRY_ASSIGN(row_.number, writer.begin_database(history_.database()));
+    TRY(writer.put_database(history_.database(), row_));
+    TRY(std::move(writer).commit());
+    stored_ = row_;
+    return begin();
+  }
+
+  // The next segment; false: nothing of it can be used, and the transaction must be dropped.
+  Result<bool> take(PageIndex::Writer& writer) {
+    const SegmentNo segment(row_.segment_count);
+    const DatabaseRow before = without_problems(row_);
+    const std::size_t problems_before = row_.problems.size();
+    auto taken = history_.take(writer, row_, segment);
+    if (!taken && !is_damage(taken.error())) return tl::unexpected(std::move(taken).error());
+    if (!taken) {
+      go_back_to(before, problems_before);
+      history_.give_up(row_, segment, taken.error());
+    } else if (*taken) {
+      spare_last(row_, **taken);
+    }
+    for (std::size_t i = problems_before; i < row_.problems.size(); ++i)
+      row_.problems[i].version = history_.version_of(row_.problems[i].object);
+    row_.segments_hash = history_.fold(row_.segments_hash, segment);
+    row_.segment_count += 1;
+    row_.stored_bytes += history_.stored_bytes(segment);
+    return taken.has_value();
+  }
+
+  static DatabaseRow without_problems(DatabaseRow& row) {
+    std::vector<IndexProblem> problems = std::exchange(row.problems, {});
+    DatabaseRow copy = row;
+    row.problems = std::move(problems);
+    return copy;
+  }
+  void go_back_to(const DatabaseRow& before, std::size_t problem_count) {
+    std::vector<IndexProblem> problems = std::move(row_.problems);
+    problems.resize(problem_count);
+    row_ = before;
+    row_.problems = std::move(problems);
+  }
+
+  PageIndex& index_;
+  const History& history_;
+  bool again_;
+  std::optional<DatabaseRow> stored_;  // in the index, when this process looked last
+  DatabaseRow row_;                    // ahead of it by damaged segments
+};
 
 }  // namespace
 
@@ -96,16 +158,6 @@ void add_problem(DatabaseRow& row, IndexProblem problem) {
   row.problems.push_back(std::move(problem));
 }
 
-void spare_last(DatabaseRow& row, Epoch epoch) noexcept {
-  for (IndexProblem& problem : row.problems) {
-    if (problem.last_lost != epoch) continue;
-    if (problem.first_lost == problem.last_lost)
-      problem.first_lost = problem.last_lost = Epoch();
-    else
-      problem.last_lost = Epoch(problem.last_lost.get() - 1);
-  }
-}
-
 Result<bool> is_indexed(const PageIndex& index, const DatabaseRow& row,
                         const std::string& database) {
   TRY_ASSIGN(const PageIndex::Reader reader, index.read());
@@ -119,11 +171,7 @@ Result<DatabaseRow> take_in(PageIndex& index, const History& history, bool again
     TRY_ASSIGN(auto known, usable_row(reader, history, again));
     if (known && known->segment_count == history.segment_count()) return *std::move(known);
   }
-  std::optional<DatabaseRow> row;
-  while (true) {
-    TRY_ASSIGN(const bool more, step(index, history, again, row));
-    if (!more) return *std::move(row);
-  }
+  return Intake(index, history, again).run();
 }
 
 }  // namespace epochfs::engine

@@ -2,6 +2,7 @@
 // have in common.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "engine/index/page_index.h"
@@ -23,11 +24,13 @@ class History {
   // from the same history.
   [[nodiscard]] virtual std::uint64_t fold(std::uint64_t sum, SegmentNo segment) const = 0;
 
-  // Reads a segment into an open transaction, and tells in `row` what that adds to the history.
-  // kCorrupt, kUnsupported, kNotFound: nothing of it can be used; the transaction is dropped, and
-  // give_up() tells in the row before it what that costs.
-  virtual Result<void> take(PageIndex::Writer& writer, DatabaseRow& row,
-                            SegmentNo segment) const = 0;
+  // Reads a segment into an open transaction, and tells in `row` what that adds to the history; to
+  // the problems there it may add others. Returns the epoch that the segment holds whole, if it
+  // does: that one is not lost, whatever happened before. kCorrupt, kUnsupported, kNotFound:
+  // nothing of it can be used; transaction and row are dropped, and give_up() tells in the row
+  // before it what that costs.
+  virtual Result<std::optional<Epoch>> take(PageIndex::Writer& writer, DatabaseRow& row,
+                                            SegmentNo segment) const = 0;
   virtual void give_up(DatabaseRow& row, SegmentNo segment, const Error& error) const = 0;
 
   // Whether the manifest is the one that is in the storage now.
@@ -45,9 +48,11 @@ class History {
 // now, or that is not current.
 //
 // Threads   any; writers of the index take turns, also across processes
-// Cost      one index transaction per new segment; what is there already is not read again
+// Cost      one index transaction per new segment that can be used; what is there already is not
+//           read again. Damaged ones are if the process ends before the next that can be used
 // Errors    of the storage and the index; damage is no error but a problem in the row. kBusy: the
-// manifest was replaced meanwhile, and the index may have been built from the new one: load it
+//           manifest was replaced meanwhile, and the index may have been built from the new one:
+//           load it
 Result<DatabaseRow> take_in(PageIndex& index, const History& history, bool again);
 
 // Whether `row` is still what the index knows the database by: another process that found the
@@ -60,8 +65,6 @@ Result<bool> is_indexed(const PageIndex& index, const DatabaseRow& row,
 
 // Adds to the row's problems, of which there are at most kProblemsMax.
 void add_problem(DatabaseRow& row, IndexProblem problem);
-// The last of the epochs that a damaged segment cost is in a full after all.
-void spare_last(DatabaseRow& row, Epoch epoch) noexcept;
 
 // Epochs are counted up one by one; no honest history comes near, and E + 1 must not wrap.
 inline constexpr Epoch kEpochMax{std::uint64_t{1} << 62U};

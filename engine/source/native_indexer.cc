@@ -68,7 +68,6 @@ class SegmentIntake {
     TRY(writer_.put_base(row_.number, entry_.end_epoch, number_));
     row_.base = number_;
     row_.chain_open = true;
-    spare_last(row_, entry_.end_epoch);
     return {};
   }
 
@@ -141,9 +140,13 @@ class NativeHistory final : public History {
     return page_hash(text.view());
   }
 
-  Result<void> take(PageIndex::Writer& writer, DatabaseRow& row, SegmentNo segment) const override {
+  Result<std::optional<Epoch>> take(PageIndex::Writer& writer, DatabaseRow& row,
+                                    SegmentNo segment) const override {
     TRY_ASSIGN(TailedBlob tailed, tails_.get(segment.get()));
-    return SegmentIntake(writer, entry(segment), row, segment).run(std::move(tailed));
+    const native::SegmentEntry& taken = entry(segment);
+    TRY(SegmentIntake(writer, taken, row, segment).run(std::move(tailed)));
+    const bool is_full = taken.kind == native::SegmentKind::kFull;
+    return is_full ? std::optional(taken.end_epoch) : std::nullopt;
   }
 
   void give_up(DatabaseRow& row, SegmentNo segment, const Error& error) const override {
