@@ -15,6 +15,7 @@ constexpr Command kCommands[] = {
     {"info", "tell what can be restored", declare_info},
     {"verify", "look for damage", declare_verify},
     {"diff", "tell how two epochs differ", declare_diff},
+    {"doctor", "tell what stands in the way of a place", declare_doctor},
     {"version", "tell versions", declare_version},
 };
 

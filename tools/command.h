@@ -35,6 +35,7 @@ Action declare_log(CLI::App& app);
 Action declare_info(CLI::App& app);
 Action declare_verify(CLI::App& app);
 Action declare_diff(CLI::App& app);
+Action declare_doctor(CLI::App& app);
 Action declare_version(CLI::App& app);
 
 }  // namespace epochfs::tools
