@@ -56,7 +56,8 @@ grafeo::Manifest unpacked_manifest(const native::Manifest& manifest) {
 }
 
 GrafeoParts packed_grafeo_parts(const NativeParts& parts, const std::string& database) {
-  const auto storage = std::make_shared<UnpackedStorage>(parts.storage, parts.cache, database);
+  const auto storage =
+      std::make_shared<UnpackedStorage>(parts.storage, parts.cache, parts.open_segments, database);
   return GrafeoParts{storage, parts.index, storage->bytes_read()};
 }
 

@@ -12,9 +12,11 @@ Failure read_only() { return Error::invalid("unpacked segments can only be read"
 }  // namespace
 
 UnpackedStorage::UnpackedStorage(std::shared_ptr<const Storage> storage,
-                                 std::shared_ptr<BlockCache> cache, std::string database)
+                                 std::shared_ptr<BlockCache> cache,
+                                 std::shared_ptr<OpenSegments> open_segments, std::string database)
     : storage_(std::move(storage)),
       cache_(std::move(cache)),
+      open_segments_(std::move(open_segments)),
       database_(std::move(database)),
       bytes_read_(std::make_shared<std::atomic<std::uint64_t>>(0)) {}
 
@@ -24,21 +26,30 @@ Result<std::shared_ptr<const Blob>> UnpackedStorage::open(std::string_view name)
     const std::lock_guard lock(mutex_);
     entries_.reset();
   }
-  TRY_ASSIGN(const auto entry, segment(name));
-  if (!entry) return storage_->open(name);
-  TRY_ASSIGN(const ObjectInfo info, stat_segment(name, *entry));
-  if (BlobPtr blob = held(name, info.version)) return blob;
+  return open_segments_->with_descriptors([&]() -> Result<std::shared_ptr<const Blob>> {
+    TRY_ASSIGN(const auto entry, segment(name));
+    return entry ? open_segment(name, *entry) : storage_->open(name);
+  });
+}
+
+Result<std::shared_ptr<const Blob>> UnpackedStorage::open_segment(
+    std::string_view name, const native::SegmentEntry& entry) const {
+  TRY_ASSIGN(const ObjectInfo info, stat_segment(name, entry));
+  return open_segments_->get(key_of(name, info.version), [&] { return unpack(name, entry); });
+}
+
+Result<std::shared_ptr<const Blob>> UnpackedStorage::unpack(
+    std::string_view name, const native::SegmentEntry& entry) const {
   TRY_ASSIGN(auto packed, storage_->open(name));
   TRY_ASSIGN(
-      const BlobPtr blob,
-      with_context(UnpackedBlob::open(std::move(packed), entry->tables_sha256, cache_, bytes_read_),
+      const auto blob,
+      with_context(UnpackedBlob::open(std::move(packed), entry.tables_sha256, cache_, bytes_read_),
                    [&] { return describe(name); }));
   const native::Footer& footer = blob->footer();
-  if (footer.kind != entry->kind || footer.start_epoch != entry->start_epoch ||
-      footer.end_epoch != entry->end_epoch || footer.page_size != entry->page_size ||
-      footer.image_bytes != entry->unpacked_bytes)
+  if (footer.kind != entry.kind || footer.start_epoch != entry.start_epoch ||
+      footer.end_epoch != entry.end_epoch || footer.page_size != entry.page_size ||
+      footer.image_bytes != entry.unpacked_bytes)
     return Error::corrupt(describe(name) + " is another segment than the manifest says");
-  hold(name, blob);
   return blob;
 }
 
@@ -84,17 +95,13 @@ Result<std::shared_ptr<const UnpackedStorage::Entries>> UnpackedStorage::entries
   return entries;
 }
 
-UnpackedStorage::BlobPtr UnpackedStorage::held(std::string_view name,
-                                               const std::string& version) const {
+std::uint64_t UnpackedStorage::key_of(std::string_view name, const std::string& version) const {
   const std::lock_guard lock(mutex_);
-  const auto found = open_.find(name);
-  return found != open_.end() && found->second->version() == version ? found->second : nullptr;
-}
-
-void UnpackedStorage::hold(std::string_view name, const BlobPtr& blob) const {
-  const std::lock_guard lock(mutex_);
-  if (open_.size() >= kOpenMax) open_.clear();
-  open_.insert_or_assign(std::string(name), blob);
+  auto found = keys_.find(name);
+  if (found == keys_.end()) found = keys_.emplace(name, Key()).first;
+  Key& known = found->second;
+  if (known.key == 0 || known.version != version) known = {version, unused_key()};
+  return known.key;
 }
 
 Result<std::unique_ptr<Upload>> UnpackedStorage::create(std::string_view) { return read_only(); }

@@ -3,7 +3,7 @@
 //
 // Trust     as native segments and manifests
 // Threads   any
-// Memory    the manifest's entries, and at most kOpenMax open segments with their tables
+// Memory    the manifest's entries; of segments, with their tables, what OpenSegments holds
 // Sizes     of segments they are those of the files; one whose object has not the size that the
 //           manifest says is kCorrupt
 // Writes    nothing; whatever would is kInvalid
@@ -17,6 +17,7 @@
 #include <string>
 
 #include "engine/formats/native/manifest.h"
+#include "engine/source/open_segments.h"
 #include "engine/source/unpacked_blob.h"
 
 namespace epochfs::engine {
@@ -24,7 +25,7 @@ namespace epochfs::engine {
 class UnpackedStorage final : public Storage {
  public:
   UnpackedStorage(std::shared_ptr<const Storage> storage, std::shared_ptr<BlockCache> cache,
-                  std::string database);
+                  std::shared_ptr<OpenSegments> open_segments, std::string database);
 
   [[nodiscard]] std::string location() const override { return storage_->location(); }
   Result<std::shared_ptr<const Blob>> open(std::string_view name) const override;
@@ -45,8 +46,6 @@ class UnpackedStorage final : public Storage {
   }
 
  private:
-  static constexpr std::size_t kOpenMax = 64;
-  using BlobPtr = std::shared_ptr<const UnpackedBlob>;
   using Entries = std::map<std::string, native::SegmentEntry, std::less<>>;  // by object name
 
   // nullopt: no segment, but an object as it is.
@@ -55,16 +54,25 @@ class UnpackedStorage final : public Storage {
   Result<std::shared_ptr<const Entries>> entries(bool as_of_now) const;
   // The object's version, when it has the entry's size.
   Result<ObjectInfo> stat_segment(std::string_view name, const native::SegmentEntry& entry) const;
-  BlobPtr held(std::string_view name, const std::string& version) const;
-  void hold(std::string_view name, const BlobPtr& blob) const;
+  Result<std::shared_ptr<const Blob>> open_segment(std::string_view name,
+                                                   const native::SegmentEntry& entry) const;
+  Result<std::shared_ptr<const Blob>> unpack(std::string_view name,
+                                             const native::SegmentEntry& entry) const;
+  // Under which that version of the object is among the open segments.
+  [[nodiscard]] std::uint64_t key_of(std::string_view name, const std::string& version) const;
 
   std::shared_ptr<const Storage> storage_;
   std::shared_ptr<BlockCache> cache_;
+  std::shared_ptr<OpenSegments> open_segments_;
   std::string database_;
   std::shared_ptr<std::atomic<std::uint64_t>> bytes_read_;
   mutable std::mutex mutex_;                        // guards what follows
   mutable std::shared_ptr<const Entries> entries_;  // null: to be read from the manifest
-  mutable std::map<std::string, BlobPtr, std::less<>> open_;
+  struct Key {
+    std::string version;
+    std::uint64_t key = 0;
+  };
+  mutable std::map<std::string, Key, std::less<>> keys_;  // by object name
 };
 
 }  // namespace epochfs::engine

@@ -14,13 +14,17 @@ bool lacks_descriptors(const Error& error) {
 Result<OpenSegments::BlobPtr> OpenSegments::get(std::uint64_t key,
                                                 const std::function<Result<BlobPtr>()>& open) {
   if (BlobPtr blob = held(key)) return blob;
-  auto opened = open();
-  if (!opened && lacks_descriptors(opened.error())) {
-    let_all_go();
-    opened = open();
-  }
+  auto opened = with_descriptors(open);
   if (opened) hold(key, *opened);
   return opened;
+}
+
+Result<OpenSegments::BlobPtr> OpenSegments::with_descriptors(
+    const std::function<Result<BlobPtr>()>& attempt) {
+  auto result = attempt();
+  if (result || !lacks_descriptors(result.error())) return result;
+  let_all_go();
+  return attempt();
 }
 
 OpenSegments::BlobPtr OpenSegments::held(std::uint64_t key) {

@@ -2,7 +2,7 @@
 //
 // Threads   any; no lock is held while a segment is opened
 // Bounds    kOpenSegmentsMax of them; the one that nobody used for longest is let go first. When
-//           the process or the system has no descriptor left, all are, and it is tried once more
+//           the process or the system has no descriptor left, all are
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,9 @@ class OpenSegments {
   using BlobPtr = std::shared_ptr<const Blob>;
   // What `key` names, held or from `open`. A key never names another segment.
   Result<BlobPtr> get(std::uint64_t key, const std::function<Result<BlobPtr>()>& open);
+  // What `attempt` gives. When it fails for lack of descriptors, all segments are let go, and it is
+  // tried once more.
+  Result<BlobPtr> with_descriptors(const std::function<Result<BlobPtr>()>& attempt);
   // From now on `key` means this one.
   void put(std::uint64_t key, const BlobPtr& blob);
 

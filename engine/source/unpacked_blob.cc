@@ -13,13 +13,12 @@ namespace {
 // the cache what somebody needs again.
 constexpr std::size_t kStraightBytes = 512 * 1024;
 
-// Apart from the numbers that databases and segments have, which do not use the highest bit.
-std::uint64_t next_key() noexcept {
+}  // namespace
+
+std::uint64_t unused_key() noexcept {
   static std::atomic<std::uint64_t> next{std::uint64_t{1} << 63U};
   return next.fetch_add(1, std::memory_order_relaxed);
 }
-
-}  // namespace
 
 UnpackedBlob::UnpackedBlob(std::shared_ptr<const Blob> packed, const native::Footer& footer,
                            PageSize page_size, std::shared_ptr<BlockCache> cache,
@@ -29,7 +28,7 @@ UnpackedBlob::UnpackedBlob(std::shared_ptr<const Blob> packed, const native::Foo
       page_size_(page_size),
       cache_(std::move(cache)),
       bytes_read_(std::move(bytes_read)),
-      key_(next_key()) {}
+      key_(unused_key()) {}
 
 Result<std::shared_ptr<const UnpackedBlob>> UnpackedBlob::open(
     std::shared_ptr<const Blob> packed, const Sha256Digest& tables_sha256,

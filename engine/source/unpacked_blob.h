@@ -20,6 +20,10 @@
 
 namespace epochfs::engine {
 
+// A number for a block cache or open segments that nobody has yet: apart from those of databases
+// and segments, which do not use the highest bit.
+std::uint64_t unused_key() noexcept;
+
 class UnpackedBlob final : public Blob {
  public:
   // Reads the tables. `tables_sha256`: as the manifest says. `bytes_read` adds up what is read from

@@ -1,5 +1,9 @@
 // Databases of Grafeo's in a repository of ours: taken in out of backup directories, shown,
 // checked, and written back.
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -453,6 +457,45 @@ TEST_P(PackedGrafeoTest, ServesWhatABadEntryOfTheManifestIsNotAbout) {
     }
     EXPECT_EQ(export_to(path("out")).error().code, Code::kCorrupt);
     EXPECT_EQ(import(db).error().code, Code::kCorrupt);
+  }
+}
+
+// Descriptors that this process may still open, until the end of the test.
+class FewDescriptors {
+ public:
+  explicit FewDescriptors(int count) {
+    EXPECT_EQ(::getrlimit(RLIMIT_NOFILE, &before_), 0);
+    const int next = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    ::close(next);
+    rlimit few = before_;
+    few.rlim_cur = static_cast<rlim_t>(next + count);
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  }
+  FewDescriptors(const FewDescriptors&) = delete;
+  FewDescriptors& operator=(const FewDescriptors&) = delete;
+  ~FewDescriptors() { EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &before_), 0); }
+
+ private:
+  rlimit before_{};
+};
+
+TEST_P(PackedGrafeoTest, IsReadThroughFewerDescriptorsThanItHasSegments) {
+  GrafeoBuilder db = builder();
+  db.commit(1).full();
+  for (int i = 0; i < 40; ++i) db.commit(1).incremental();
+  must_import(db, 41);
+  const auto database = open_database();
+  const FewDescriptors few(12);
+  for (const auto& [number, expected] : db.expected()) {
+    const auto view = database->view(Epoch(number));
+    ASSERT_TRUE(view) << number << ": " << view.error().text;
+    const auto image = file_of(**view, 0);
+    ASSERT_TRUE(image) << number << ": " << image.error().text;
+    EXPECT_TRUE(*image == expected.image) << number;
+    if (expected.log.empty()) continue;
+    const auto log = file_of(**view, 1);
+    ASSERT_TRUE(log) << number << ": " << log.error().text;
+    EXPECT_TRUE(*log == expected.log) << number;
   }
 }
 
