@@ -221,7 +221,9 @@ class LocalStorage final : public Storage {
 
  private:
   static ObjectInfo info_of(std::string name, const struct stat& status) {
-    return {std::move(name), static_cast<std::uint64_t>(status.st_size), local::version_of(status)};
+    constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
+    return {std::move(name), static_cast<std::uint64_t>(status.st_size), local::version_of(status),
+            UtcTime(status.st_mtim.tv_sec * kNanosPerSecond + status.st_mtim.tv_nsec)};
   }
 
   std::string root_;

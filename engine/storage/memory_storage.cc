@@ -9,12 +9,15 @@
 #include <mutex>
 #include <set>
 
+#include "engine/core/time.h"
+
 namespace epochfs::engine {
 namespace {
 
 struct Object {
   Bytes bytes;
   std::string version;
+  UtcTime modified;
 };
 
 // What is stored; shared by the storage and its uploads and locks. All of it under the mutex.
@@ -41,7 +44,7 @@ std::shared_ptr<const Object> find(const State& state, std::string_view name) {
 }
 
 void store(State& state, std::string_view name, Bytes bytes) {
-  Object object{std::move(bytes), fmt::format("{}", ++state.versions)};
+  Object object{std::move(bytes), fmt::format("{}", ++state.versions), utc_now()};
   state.objects.insert_or_assign(std::string(name),
                                  std::make_shared<const Object>(std::move(object)));
 }
@@ -138,7 +141,7 @@ class MemoryStorage final : public Storage {
     for (const auto& [path, object] : state_->objects) {
       if (directory_of(path) == directory)
         listing.objects.push_back(
-            {std::string(leaf_of(path)), object->bytes.size(), object->version});
+            {std::string(leaf_of(path)), object->bytes.size(), object->version, object->modified});
     }
     return listing;
   }

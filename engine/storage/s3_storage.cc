@@ -268,7 +268,8 @@ class S3Storage final : public Storage {
     };
     for (S3Page::Object& object : page.objects) {
       if (auto name = leaf(object.key))
-        listing.objects.push_back({std::move(*name), object.size_bytes, std::move(object.etag)});
+        listing.objects.push_back(
+            {std::move(*name), object.size_bytes, std::move(object.etag), object.modified});
     }
     for (std::string_view directory : page.prefixes) {
       if (directory.ends_with('/')) directory.remove_suffix(1);

@@ -6,6 +6,8 @@
 #include <pugixml.hpp>
 #include <sstream>
 
+#include "engine/core/time.h"
+
 namespace epochfs::engine {
 namespace {
 
@@ -91,6 +93,7 @@ Result<S3Page> parse_s3_page(ByteView xml) {
     TRY_ASSIGN(object.key, key_of(node, "Key"));
     TRY_ASSIGN(object.size_bytes, number(child_text(node, "Size")));
     object.etag = without_quotes(child_text(node, "ETag"));
+    object.modified = parse_moment(child_text(node, "LastModified"), UtcTime()).value_or(UtcTime());
     page.objects.push_back(std::move(object));
   }
   for (const pugi::xml_node& node : root.children("CommonPrefixes")) {

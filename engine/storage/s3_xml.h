@@ -14,6 +14,7 @@
 
 #include "engine/core/bytes.h"
 #include "engine/core/error.h"
+#include "engine/core/units.h"
 
 namespace epochfs::engine {
 
@@ -29,6 +30,7 @@ struct S3Page {
     std::string key;
     std::uint64_t size_bytes = 0;
     std::string etag;  // without quotes
+    UtcTime modified;  // 1970: it does not say
   };
   std::vector<Object> objects;
   std::vector<std::string> prefixes;

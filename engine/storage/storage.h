@@ -23,6 +23,7 @@
 
 #include "engine/core/bytes.h"
 #include "engine/core/error.h"
+#include "engine/core/units.h"
 
 namespace epochfs::engine {
 
@@ -32,6 +33,8 @@ struct ObjectInfo {
   // Changes whenever the object's content may have changed; equal text = same content. Opaque
   // (local: device, inode, size, mtime and ctime; an object store: its ETag).
   std::string version;
+  // When it was last written, as its listing tells; 1970 where it does not.
+  UtcTime modified{};
 };
 
 struct Listing {
