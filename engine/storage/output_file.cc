@@ -112,17 +112,21 @@ Result<void> OutputFile::link_as(const std::string& path) const {
   return {};
 }
 
+Result<std::string> OutputFile::hidden_path() {
+  if (!temporary_.empty()) return temporary_;
+  const std::string hidden =
+      hidden_name(directory_, std::filesystem::path(path_).filename().string());
+  TRY(remove_file(hidden));
+  TRY(link_as(hidden));
+  temporary_ = hidden;
+  return temporary_;
+}
+
 Result<void> OutputFile::give_name() {
   if (!replace_) {
     TRY(link_as(path_));
   } else {
-    if (temporary_.empty()) {
-      const std::string hidden =
-          hidden_name(directory_, std::filesystem::path(path_).filename().string());
-      TRY(remove_file(hidden));
-      TRY(link_as(hidden));
-      temporary_ = hidden;
-    }
+    TRY(hidden_path());
     if (::rename(temporary_.c_str(), path_.c_str()) != 0) return failed("replace", path_);
     temporary_.clear();
   }

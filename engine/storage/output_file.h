@@ -23,6 +23,9 @@ class OutputFile {
   ~OutputFile();  // without commit() nothing is left
 
   Result<void> write(std::uint64_t offset, ByteView bytes) const;
+  // Where somebody else can read what is there so far: a hidden name, which the file has from then
+  // on.
+  Result<std::string> hidden_path();
   // Makes the content durable and gives it its name; modification time `modified`.
   Result<void> commit(std::uint64_t size_bytes, UtcTime modified);
 
