@@ -131,6 +131,20 @@ std::string_view captured_name(Captured how) noexcept {
   return "image";
 }
 
+std::string_view basis_name(Basis basis) noexcept {
+  switch (basis) {
+    case Basis::kStored:
+      return "stored";
+    case Basis::kShown:
+      return "shown";
+    case Basis::kAssumed:
+      return "assumed";
+    case Basis::kUnproven:
+      break;
+  }
+  return "unproven";
+}
+
 Bytes signature_frame() {
   ByteWriter out;
   put_frame_header(out, kSignatureFrame, kSignature.size());

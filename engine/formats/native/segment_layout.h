@@ -60,6 +60,15 @@ struct SourcePosition {
   friend bool operator==(const SourcePosition&, const SourcePosition&) = default;
 };
 
+// What an epoch rests on, in repositories that do not say which log belongs to which image.
+enum class Basis : std::uint8_t {
+  kStored = 0,    // the repository says so; in all of ours
+  kShown = 1,     // their contents do
+  kAssumed = 2,   // only the times speak for it
+  kUnproven = 3,  // right if nothing of the log before is missing
+};
+std::string_view basis_name(Basis basis) noexcept;  // "stored", "shown", "assumed", "unproven"
+
 inline constexpr std::uint8_t kEpochWalMode = 1;  // EpochFacts::flags: the SQLite header says WAL
 
 struct EpochFacts {
@@ -73,7 +82,8 @@ struct EpochFacts {
   std::uint32_t commits_folded = 0;  // 0 = unknown; 1 for kCommit
   Captured how = Captured::kCommit;
   std::uint8_t flags = 0;
-  std::uint64_t log_bytes = 0;  // kLog: what it added to the log; in no table here
+  std::uint64_t log_bytes = 0;   // kLog: what it added to the log; in no table here
+  Basis basis = Basis::kStored;  // in no table here
   friend bool operator==(const EpochFacts&, const EpochFacts&) = default;
 };
 
