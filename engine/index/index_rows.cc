@@ -104,6 +104,23 @@ Bytes key(DatabaseNo database, SegmentNo base, std::uint64_t begin) {
   return std::move(out).take();
 }
 
+Bytes object_prefix(std::string_view database) {
+  ByteWriter out;
+  out.put(as_bytes(database));
+  out.put_le(std::uint8_t{0});
+  return std::move(out).take();
+}
+
+Bytes object_key(std::string_view database, std::string_view object, std::string_view version) {
+  ByteWriter name;
+  put_text(name, object);
+  put_text(name, version);
+  ByteWriter out;
+  out.put(object_prefix(database));
+  out.put(Sha256::of(name.view()));
+  return std::move(out).take();
+}
+
 Result<RecordKey> parse_record_key(ByteView bytes) {
   ByteCursor in(bytes);
   TRY_ASSIGN(const auto database, in.take_be<std::uint32_t>());
@@ -151,6 +168,8 @@ Bytes encode(const DatabaseRow& row) {
     out.put_varint(problem.last_lost.get());
     put_text(out, problem.version);
   }
+  out.put_varint(row.notes.size());
+  for (const std::string& note : row.notes) put_text(out, note);
   return std::move(out).take();
 }
 
@@ -185,6 +204,11 @@ Result<DatabaseRow> parse_database(ByteView bytes) {
     problem.last_lost = Epoch(last);
     TRY_ASSIGN(problem.version, take_text(in));
     row.problems.push_back(std::move(problem));
+  }
+  TRY_ASSIGN(const std::uint64_t notes, in.take_varint());
+  for (std::uint64_t i = 0; i < notes; ++i) {
+    TRY_ASSIGN(std::string note, take_text(in));
+    row.notes.push_back(std::move(note));
   }
   TRY(in.expect_end());
   return row;
@@ -252,6 +276,12 @@ Bytes encode(const EpochRow& row) {
   out.put_varint(row.segment.get());
   out.put_varint(row.base.get());
   out.put_varint(row.log_bytes);
+  out.put_le(static_cast<std::uint8_t>(facts.basis));
+  for (const LogLayer& layer : row.layers) {
+    out.put_varint(layer.segment.get());
+    out.put_varint(layer.frame);
+    out.put_varint(layer.pages);
+  }
   return std::move(out).take();
 }
 
@@ -277,9 +307,19 @@ Result<EpochRow> parse_epoch(ByteView bytes) {
   TRY_ASSIGN(const std::uint32_t segment, take_u32(in));
   TRY_ASSIGN(const std::uint32_t base, take_u32(in));
   TRY_ASSIGN(row.log_bytes, in.take_varint());
-  TRY(in.expect_end());
+  TRY_ASSIGN(const auto basis, in.take_le<std::uint8_t>());
+  while (in.left() > 0) {
+    LogLayer layer;
+    TRY_ASSIGN(layer.segment, take_u32(in).map([](std::uint32_t at) { return SegmentNo(at); }));
+    TRY_ASSIGN(layer.frame, take_u32(in));
+    TRY_ASSIGN(layer.pages, take_u32(in));
+    row.layers.push_back(layer);
+  }
   if (how > static_cast<std::uint8_t>(native::Captured::kImage))
     return Error::corrupt("index: how an epoch was captured");
+  if (basis > static_cast<std::uint8_t>(native::Basis::kUnproven))
+    return Error::corrupt("index: what an epoch rests on");
+  facts.basis = static_cast<native::Basis>(basis);
   facts.epoch = Epoch(epoch);
   facts.committed = UtcTime(committed);
   facts.captured = UtcTime(captured);

@@ -16,6 +16,10 @@ Bytes key(DatabaseNo database, SegmentNo segment, std::uint32_t group);  // bloc
 Bytes key(DatabaseNo database, PageNo page, Epoch first);                // records
 Bytes key(DatabaseNo database, SegmentNo base, std::uint64_t begin);     // extents of a log
 
+// Objects: the name of the database, a zero, SHA-256 of the object's name and version.
+Bytes object_prefix(std::string_view database);
+Bytes object_key(std::string_view database, std::string_view object, std::string_view version);
+
 struct RecordKey {
   DatabaseNo database;
   PageNo page;

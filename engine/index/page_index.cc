@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <map>
 #include <mutex>
+#include <set>
 
 #include "engine/index/index_rows.h"
 
@@ -27,6 +28,7 @@ struct PageIndex::Tables {
   MDB_dbi records = 0;
   MDB_dbi blocks = 0;
   MDB_dbi extents = 0;
+  MDB_dbi objects = 0;
 };
 
 namespace {
@@ -36,6 +38,7 @@ namespace rows = index_rows;
 constexpr std::string_view kFileName = "index.lmdb";
 constexpr std::string_view kLayoutKey = "layout";
 constexpr std::string_view kNextNumberKey = "next database";
+constexpr unsigned kTables = 9;
 constexpr unsigned kReadersMax = 1024;
 // Address space, not memory or disk. Halved until the system grants it (ulimit -v).
 constexpr std::size_t kMapBytesMax = std::size_t{256} << 30U;
@@ -194,7 +197,7 @@ Result<void> reserve_lock_file(const std::string& file) {
 
 int open_environment(MDB_env* env, const std::string& file, PageIndex::Kind kind,
                      std::size_t map_bytes) {
-  mdb_env_set_maxdbs(env, 8);
+  mdb_env_set_maxdbs(env, kTables);
   mdb_env_set_maxreaders(env, kReadersMax);
   mdb_env_set_mapsize(env, map_bytes);
   const unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD |
@@ -270,14 +273,16 @@ Result<std::shared_ptr<PageIndex>> PageIndex::open_once(const std::string& file,
   std::unique_ptr<MDB_txn, ClosedBy<mdb_txn_abort>> txn(txn_raw);
   Tables& tables = *index->tables_;
   tables.env = raw;
-  const std::array<std::pair<const char*, MDB_dbi*>, 8> named = {{{"meta", &tables.meta},
-                                                                  {"databases", &tables.databases},
-                                                                  {"segments", &tables.segments},
-                                                                  {"bases", &tables.bases},
-                                                                  {"epochs", &tables.epochs},
-                                                                  {"records", &tables.records},
-                                                                  {"blocks", &tables.blocks},
-                                                                  {"extents", &tables.extents}}};
+  const std::array<std::pair<const char*, MDB_dbi*>, kTables> named = {
+      {{"meta", &tables.meta},
+       {"databases", &tables.databases},
+       {"segments", &tables.segments},
+       {"bases", &tables.bases},
+       {"epochs", &tables.epochs},
+       {"records", &tables.records},
+       {"blocks", &tables.blocks},
+       {"extents", &tables.extents},
+       {"objects", &tables.objects}}};
   for (const auto& [name, handle] : named) {
     if (code = mdb_dbi_open(txn.get(), name, MDB_CREATE, handle); code != 0)
       return open_failure(code, fmt::format("open table {}", name));
@@ -469,6 +474,12 @@ Result<std::vector<BlockPlace>> PageIndex::Reader::blocks(DatabaseNo database, S
   return found;
 }
 
+Result<std::optional<ByteView>> PageIndex::Reader::object_facts(std::string_view database,
+                                                                std::string_view object,
+                                                                std::string_view version) const {
+  return find(txn_.get(), tables_->objects, rows::object_key(database, object, version));
+}
+
 Result<std::vector<LogExtent>> PageIndex::Reader::log_extents(DatabaseNo database, SegmentNo base,
                                                               ByteRange bytes,
                                                               std::size_t count_max) const {
@@ -530,6 +541,31 @@ Result<void> PageIndex::Writer::put_log_extent(DatabaseNo database, SegmentNo ba
                                                const LogExtent& extent) {
   return put(reader_.txn_.get(), reader_.tables_->extents, rows::key(database, base, extent.begin),
              rows::encode(extent));
+}
+
+Result<void> PageIndex::Writer::put_object(std::string_view database, std::string_view object,
+                                           std::string_view version, ByteView facts) {
+  return put(reader_.txn_.get(), reader_.tables_->objects,
+             rows::object_key(database, object, version), facts);
+}
+
+Result<void> PageIndex::Writer::keep_objects(std::string_view database,
+                                             const std::vector<ObjectName>& objects) {
+  std::set<Bytes> kept;
+  for (const ObjectName& name : objects)
+    kept.insert(rows::object_key(database, name.object, name.version));
+  const Bytes prefix = rows::object_prefix(database);
+  TRY_ASSIGN(Cursor cursor, Cursor::open(reader_.txn_.get(), reader_.tables_->objects));
+  TRY_ASSIGN(std::optional<Item> item, cursor.from(prefix));
+  while (item && starts_with(item->key, prefix)) {
+    const Bytes key(item->key.begin(), item->key.end());
+    if (!kept.contains(key)) TRY(cursor.erase());
+    TRY_ASSIGN(item, cursor.from(key));
+    if (item && std::ranges::equal(item->key, key)) {
+      TRY_ASSIGN(item, cursor.move(MDB_NEXT));
+    }
+  }
+  return {};
 }
 
 Result<void> PageIndex::Writer::put_record(DatabaseNo database, SegmentNo segment,

@@ -74,6 +74,7 @@ struct DatabaseRow {
   Epoch chain_end;
   LogChain log;                        // Grafeo only
   std::vector<IndexProblem> problems;  // at most kProblemsMax, then one that says there are more
+  std::vector<std::string> notes;      // good to know; at most kProblemsMax
   friend bool operator==(const DatabaseRow&, const DatabaseRow&) = default;
 };
 inline constexpr std::size_t kProblemsMax = 1000;
@@ -94,12 +95,22 @@ struct SegmentRow {
   friend bool operator==(const SegmentRow&, const SegmentRow&) = default;
 };
 
+// A log up to one of its frames, laid over what is below it. ZLayer only.
+struct LogLayer {
+  SegmentNo segment;
+  std::uint32_t frame = 0;
+  std::uint32_t pages = 0;  // size of the database there
+  friend bool operator==(const LogLayer&, const LogLayer&) = default;
+};
+
 struct EpochRow {
   native::EpochFacts facts;
   SegmentNo segment;  // the first that brought it
-  // Grafeo only: the image below it, and how much of the log of its chain belongs to it.
+  // Grafeo and ZLayer: the image below it; and how much of the log of its chain belongs to it, or
+  // the logs on top of the image from the bottom up.
   SegmentNo base{};
   std::uint64_t log_bytes = 0;
+  std::vector<LogLayer> layers{};
   friend bool operator==(const EpochRow&, const EpochRow&) = default;
 };
 
@@ -187,6 +198,10 @@ class PageIndex::Reader {
   Result<std::vector<BlockPlace>> blocks(DatabaseNo database, SegmentNo full,
                                          std::uint32_t pages_per_block, std::uint64_t image_pages,
                                          std::uint64_t first, std::size_t count) const;
+  // What put_object() was told of that version of an object. Points into the index, for as long as
+  // this reader lives.
+  Result<std::optional<ByteView>> object_facts(std::string_view database, std::string_view object,
+                                               std::string_view version) const;
   // The pieces of the log of the chain on `base` that hold some of `bytes` of it, in order, at most
   // `count_max`. None: the chain has no log, or not that far.
   Result<std::vector<LogExtent>> log_extents(DatabaseNo database, SegmentNo base, ByteRange bytes,
@@ -218,6 +233,15 @@ class PageIndex::Writer {
   Result<void> put_base(DatabaseNo database, Epoch end_epoch, SegmentNo segment);
   Result<void> put_epoch(DatabaseNo database, const EpochRow& row);
   Result<void> put_log_extent(DatabaseNo database, SegmentNo base, const LogExtent& extent);
+  // What is known of an object, whatever becomes of the history it is in.
+  Result<void> put_object(std::string_view database, std::string_view object,
+                          std::string_view version, ByteView facts);
+  struct ObjectName {
+    std::string object;
+    std::string version;
+  };
+  // Forgets all other objects of the database.
+  Result<void> keep_objects(std::string_view database, const std::vector<ObjectName>& objects);
   Result<void> put_record(DatabaseNo database, SegmentNo segment, std::uint64_t offset,
                           const native::RecordRow& row);
   // Blocks in order; gathered and written in groups, the last by end_blocks().
