@@ -27,6 +27,14 @@ Result<OpenSegments::BlobPtr> OpenSegments::with_descriptors(
   return attempt();
 }
 
+void OpenSegments::forget(std::uint64_t key) {
+  const std::lock_guard lock(mutex_);
+  const auto found = by_key_.find(key);
+  if (found == by_key_.end()) return;
+  recent_.erase(found->second);
+  by_key_.erase(found);
+}
+
 OpenSegments::BlobPtr OpenSegments::held(std::uint64_t key) {
   const std::lock_guard lock(mutex_);
   const auto found = by_key_.find(key);

@@ -28,6 +28,8 @@ class OpenSegments {
   Result<BlobPtr> with_descriptors(const std::function<Result<BlobPtr>()>& attempt);
   // From now on `key` means this one.
   void put(std::uint64_t key, const BlobPtr& blob);
+  // The next get() opens it again.
+  void forget(std::uint64_t key);
 
  private:
   struct Held {

@@ -1,0 +1,57 @@
+// Objects that can only be decompressed from their beginning, as files that can be read anywhere:
+// each is decompressed once into a private directory of the user's cache.
+//
+// Trust     none in what lies there: who reads checks what he reads, and calls discard() when it is
+//           not what it must be
+// Threads   any. An object is decompressed once however many ask; a few at a time
+// Bounds    at most `bytes_max` on disk, but for objects that are larger alone; the oldest go
+// first.
+//           What is open stays readable
+// Errors    kCorrupt: missing, replaced, or not what it was when it was indexed · kNoSpace, kIo
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "engine/source/open_segments.h"
+#include "engine/storage/storage.h"
+
+namespace epochfs::engine {
+
+class DecompressedObjects {
+ public:
+  static constexpr std::uint64_t kBytesMax = 16ULL << 30U;
+
+  // `directory`: made when it is needed.
+  DecompressedObjects(std::shared_ptr<const Storage> storage, const std::string& directory,
+                      std::uint64_t bytes_max = kBytesMax);
+
+  struct Object {
+    std::string name;  // in the storage
+    std::string version;
+    std::uint64_t plain_bytes = 0;
+  };
+  Result<std::shared_ptr<const Blob>> open(const Object& object);
+  // What was decompressed of it is damaged: the next open() does it again.
+  void discard(const Object& object);
+
+  [[nodiscard]] std::uint64_t stored_bytes_read() const noexcept { return bytes_read_.load(); }
+
+ private:
+  Result<std::shared_ptr<const Blob>> open_file(const Object& object, const std::string& file);
+  Result<void> decompress(const Object& object, const std::string& file);
+  Result<void> make_room(std::uint64_t bytes);
+
+  std::shared_ptr<const Storage> storage_;
+  std::shared_ptr<Storage> files_;
+  std::uint64_t bytes_max_;
+  OpenSegments open_;
+  std::array<std::mutex, 4> mutexes_;  // one per object that is decompressed at the same time
+  std::atomic<std::uint64_t> bytes_read_ = 0;
+};
+
+}  // namespace epochfs::engine

@@ -1,0 +1,593 @@
+#include "engine/source/zlayer_history.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <optional>
+#include <tuple>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "engine/core/hash.h"
+#include "engine/core/text.h"
+
+namespace epochfs::engine {
+namespace {
+
+using native::Basis;
+using zlayer::SnapshotFacts;
+using zlayer::WalCommit;
+using zlayer::WalFacts;
+using zlayer::WalFrame;
+
+// A moment in the life of a page: frame 0 is the base that a generation was found to rest on.
+struct Moment {
+  std::uint32_t generation = 0;
+  std::uint32_t frame = 0;
+  friend auto operator<=>(const Moment&, const Moment&) = default;
+};
+struct Image {
+  Moment moment;
+  std::uint64_t hash = 0;
+};
+
+struct Generation {
+  std::vector<const ZlayerCopy*> copies;  // that agree with the longest
+  const ZlayerCopy* longest = nullptr;
+  std::size_t longest_place = 0;
+  UtcTime first_seen;
+  UtcTime last_seen;
+
+  [[nodiscard]] const WalFacts& facts() const { return longest->facts; }
+  [[nodiscard]] std::uint32_t lineage() const { return facts().salts().first - facts().sequence(); }
+};
+
+struct Candidate {
+  std::size_t snapshot = 0;
+  std::uint32_t first_frame = 0;  // it is a base for the commits from there on
+  Basis basis = Basis::kShown;
+};
+
+std::uint32_t last_frame(const WalFacts& facts) {
+  return facts.commit(facts.commit_count() - 1).frame;
+}
+
+// Whether both say the same up to the last commit that both have.
+bool agree(const WalFacts& one, const WalFacts& other) {
+  const WalFacts& shorter = last_frame(one) <= last_frame(other) ? one : other;
+  const WalFacts& longer = &shorter == &one ? other : one;
+  std::uint32_t at = 0;
+  std::uint32_t behind = longer.commit_count();
+  const WalCommit last = shorter.commit(shorter.commit_count() - 1);
+  while (at < behind) {  // commits ascend by frame
+    const std::uint32_t middle = at + (behind - at) / 2;
+    if (longer.commit(middle).frame < last.frame)
+      at = middle + 1;
+    else
+      behind = middle;
+  }
+  return at < longer.commit_count() && longer.commit(at) == last;
+}
+
+std::uint64_t zero_page_hash(PageSize page_size) { return page_hash(Bytes(page_size.bytes())); }
+
+// Every known image of every page, in the order of their moments.
+class Images {
+ public:
+  void add(const WalFacts& facts, std::uint32_t generation) {
+    for (std::uint32_t frame = 1; frame <= last_frame(facts); ++frame) {
+      const WalFrame found = facts.frame(frame);
+      of_page_[found.page.get()].push_back({{generation, frame}, found.hash});
+    }
+  }
+  void add_base(PageNo page, std::uint32_t generation, std::uint64_t hash) {
+    std::vector<Image>& images = of_page_[page.get()];
+    const Moment moment{generation, 0};
+    const auto at = std::ranges::lower_bound(images, moment, {}, &Image::moment);
+    if (at == images.end() || at->moment != moment) images.insert(at, {moment, hash});
+  }
+  [[nodiscard]] const std::unordered_map<std::uint32_t, std::vector<Image>>& all() const {
+    return of_page_;
+  }
+
+ private:
+  std::unordered_map<std::uint32_t, std::vector<Image>> of_page_;
+};
+
+// What the pages of a snapshot say about when it was taken.
+struct Evidence {
+  std::optional<Moment> low;  // it was taken after that: the latest of its pages' earliest images
+  std::uint32_t stale = std::numeric_limits<std::uint32_t>::max();  // in that generation it is old
+  bool holds_end_before = false;  // it has the last image of a page of the generation before
+};
+
+Evidence weigh(const Images& images, const SnapshotFacts& snapshot, std::uint32_t generation) {
+  Evidence evidence;
+  for (const auto& [page, moments] : images.all()) {
+    const auto hash = snapshot.hash(PageNo(page));
+    if (!hash) continue;
+    std::optional<std::size_t> last;
+    for (std::size_t i = 0; i < moments.size(); ++i) {
+      if (moments[i].hash != *hash) continue;
+      if (!last) evidence.low = std::max(evidence.low, std::optional(moments[i].moment));
+      last = i;
+      const Moment moment = moments[i].moment;
+      const bool is_last_of_it =
+          i + 1 == moments.size() || moments[i + 1].moment.generation >= generation;
+      if (moment.generation + 1 == generation && moment.frame > 0 && is_last_of_it)
+        evidence.holds_end_before = true;
+    }
+    if (last && *last + 1 < moments.size())
+      evidence.stale = std::min(evidence.stale, moments[*last + 1].moment.generation);
+  }
+  return evidence;
+}
+
+// How far a log's frames cover the growth of a database behind a snapshot.
+class Coverage {
+ public:
+  explicit Coverage(const SnapshotFacts& snapshot)
+      : end_(snapshot.page_count()),
+        lock_page_(sqlite::lock_byte_page(snapshot.page_size()).get()) {}
+
+  bool covers(const WalFacts& facts, const WalCommit& commit) {
+    for (; frame_ < commit.frame; ++frame_) {
+      const std::uint32_t page = facts.frame(frame_ + 1).page.get();
+      if (page > end_) written_.insert(page);
+    }
+    while (end_ < commit.pages && (end_ + 1 == lock_page_ || written_.erase(end_ + 1) > 0)) ++end_;
+    return commit.pages <= end_;
+  }
+
+ private:
+  std::uint32_t end_;  // pages up to here are in one or the other
+  std::uint32_t lock_page_;
+  std::uint32_t frame_ = 0;  // up to here the frames were looked at
+  std::unordered_set<std::uint32_t> written_;
+};
+
+// The pages of one state after the other, as hashes, and their sum.
+class States {
+ public:
+  explicit States(const SnapshotFacts& base)
+      : page_size_(base.page_size()), zero_(zero_page_hash(page_size_)) {
+    for (std::uint32_t page = 1; page <= base.page_count(); ++page)
+      hashes_.push_back(base.hash(PageNo(page)).value_or(0));
+    resize(base.page_count());
+  }
+
+  // The frames up to the commit's; the number of pages that they change.
+  std::uint32_t apply(const WalFacts& facts, const WalCommit& commit) {
+    std::unordered_set<std::uint32_t> changed;
+    for (; frame_ < commit.frame; ++frame_) {
+      const WalFrame frame = facts.frame(frame_ + 1);
+      changed.insert(frame.page.get());
+      // Beyond the end of the database it may still come to be seen, when that grows.
+      if (frame.page.get() <= pages_) {
+        state_.remove(frame.page, hashes_[frame.page.get() - 1]);
+        state_.add(frame.page, frame.hash);
+        hashes_[frame.page.get() - 1] = frame.hash;
+      } else if (frame.page.get() <= hashes_.size()) {
+        hashes_[frame.page.get() - 1] = frame.hash;
+      } else {
+        beyond_[frame.page.get()] = frame.hash;
+      }
+    }
+    resize(commit.pages);
+    return static_cast<std::uint32_t>(changed.size());
+  }
+  // Another generation on top of what is there: what lies behind the end is forgotten.
+  void begin_generation() {
+    hashes_.resize(pages_);
+    beyond_.clear();
+    frame_ = 0;
+  }
+
+  [[nodiscard]] StateHash state() const {
+    StateHash state = state_;
+    state.add_size(size_bytes());
+    return state;
+  }
+  [[nodiscard]] std::uint64_t size_bytes() const {
+    return std::uint64_t{pages_} * page_size_.bytes();
+  }
+
+ private:
+  void resize(std::uint32_t pages) {
+    while (hashes_.size() < pages) {
+      const auto found = beyond_.extract(static_cast<std::uint32_t>(hashes_.size() + 1));
+      hashes_.push_back(found ? found.mapped() : zero_);
+    }
+    for (; pages_ < pages; ++pages_) state_.add(PageNo(pages_ + 1), hashes_[pages_]);
+    for (; pages_ > pages; --pages_) state_.remove(PageNo(pages_), hashes_[pages_ - 1]);
+  }
+
+  PageSize page_size_;
+  std::uint64_t zero_;
+  std::vector<std::uint64_t> hashes_;  // also of pages behind the end, as they were last
+  std::unordered_map<std::uint32_t, std::uint64_t> beyond_;
+  std::uint32_t pages_ = 0;
+  std::uint32_t frame_ = 0;
+  StateHash state_;
+};
+
+class Derivation {
+ public:
+  Derivation(std::span<const ZlayerSnapshot> snapshots, std::span<const ZlayerCopy> copies,
+             bool with_unproven)
+      : snapshots_(snapshots), copies_(copies), with_unproven_(with_unproven) {}
+
+  ZlayerHistory run() {
+    gather_generations();
+    for (std::uint32_t i = 0; i < generations_.size(); ++i) images_.add(generations_[i].facts(), i);
+    for (const ZlayerSnapshot& snapshot : snapshots_) {
+      const auto low = weigh(images_, snapshot.facts, 0).low;
+      watched_.push_back({low ? std::optional(low->generation) : std::nullopt});
+    }
+    for (std::uint32_t i = 0; i < generations_.size(); ++i) find_bases(i);
+    for (std::uint32_t i = 0; i < generations_.size(); ++i) add_commits(i);
+    add_snapshots();
+    return number();
+  }
+
+ private:
+  // An epoch and its place in the order.
+  struct Placed {
+    std::uint32_t generation = 0;
+    std::int64_t frame = 0;  // of a snapshot before the generation: -1
+    UtcTime taken;
+    ZlayerEpoch epoch;
+  };
+
+  void gather_generations() {
+    using Key = std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>;
+    std::map<Key, std::vector<const ZlayerCopy*>> by_salts;
+    for (const ZlayerCopy& copy : copies_) {
+      if (copy.facts.commit_count() == 0) continue;
+      const auto [first, second] = copy.facts.salts();
+      by_salts[{first, second, copy.facts.sequence()}].push_back(&copy);
+    }
+    for (auto& [salts, copies] : by_salts) generations_.push_back(generation_of(copies));
+    std::map<std::uint32_t, UtcTime> lineage_seen;
+    for (const Generation& generation : generations_) {
+      const auto [at, is_new] =
+          lineage_seen.try_emplace(generation.lineage(), generation.first_seen);
+      at->second = std::min(at->second, generation.first_seen);
+    }
+    std::ranges::stable_sort(generations_, {}, [&](const Generation& generation) {
+      return std::tuple(lineage_seen.at(generation.lineage()), generation.lineage(),
+                        generation.facts().sequence(), generation.first_seen);
+    });
+  }
+
+  // Of copies that contradict each other the one that was stored last is right: a commit was lost
+  // in a crash, and its place taken by another.
+  Generation generation_of(std::vector<const ZlayerCopy*>& copies) {
+    std::ranges::stable_sort(copies, [](const ZlayerCopy* one, const ZlayerCopy* other) {
+      return one->modified > other->modified;
+    });
+    Generation generation;
+    for (const ZlayerCopy* copy : copies) {
+      const bool is_first = generation.copies.empty();
+      if (!is_first && !agree(copy->facts, generation.facts())) {
+        history_.notes.push_back(fmt::format(
+            "{}: other commits than the later {} has under the same frames; they are left out",
+            printable(copy->object), printable(generation.longest->object)));
+        continue;
+      }
+      generation.copies.push_back(copy);
+      if (is_first || last_frame(copy->facts) > last_frame(generation.facts())) {
+        generation.longest = copy;
+        generation.longest_place = static_cast<std::size_t>(copy - copies_.data());
+      }
+    }
+    generation.first_seen = generation.copies.back()->modified;
+    generation.last_seen = generation.copies.front()->modified;
+    return generation;
+  }
+
+  // Whether a snapshot that seems to hold pages of the middle of a generation really does: then
+  // every page that was last written by then is in it. Otherwise a page was merely written again
+  // unchanged.
+  [[nodiscard]] bool is_inside(const SnapshotFacts& snapshot, const WalFacts& facts,
+                               std::uint32_t low) const {
+    for (std::uint32_t frame = 1; frame <= low; ++frame) {
+      const WalFrame found = facts.frame(frame);
+      const bool is_last = facts.newest(found.page, last_frame(facts)) == frame;
+      if (is_last && snapshot.hash(found.page) != found.hash) return false;
+    }
+    return true;
+  }
+
+  // Pages that the generation before wrote differ between the two.
+  [[nodiscard]] bool differ_in(const WalFacts& before, const SnapshotFacts& one,
+                               const SnapshotFacts& other) const {
+    for (std::uint32_t frame = 1; frame <= last_frame(before); ++frame) {
+      const PageNo page = before.frame(frame).page;
+      if (one.hash(page) != other.hash(page)) return true;
+    }
+    return false;
+  }
+
+  // Whether it could be a base at all. A snapshot that was taken behind a generation can only be if
+  // it was taken inside, of which its pages tell; one that was found too old stays that.
+  [[nodiscard]] bool is_worth_weighing(std::size_t place, std::uint32_t number) const {
+    const ZlayerSnapshot& snapshot = snapshots_[place];
+    const Generation& generation = generations_[number];
+    if (snapshot.facts.page_size() != generation.facts().page_size()) return false;
+    if (snapshot.taken > generation.last_seen) return watched_[place].newest_page_in == number;
+    return !watched_[place].is_stale;
+  }
+
+  [[nodiscard]] std::optional<Candidate> judge(std::size_t place, std::uint32_t number) {
+    if (!is_worth_weighing(place, number)) return std::nullopt;
+    const ZlayerSnapshot& snapshot = snapshots_[place];
+    const Generation& generation = generations_[number];
+    const WalFacts& facts = generation.facts();
+    const Evidence evidence = weigh(images_, snapshot.facts, number);
+    if (evidence.stale < number) watched_[place].is_stale = true;
+    if (evidence.stale < number) return std::nullopt;
+    if (evidence.low && evidence.low->generation > number) return std::nullopt;
+    std::uint32_t inside = 0;
+    if (evidence.low && evidence.low->generation == number) inside = evidence.low->frame;
+    if (inside > 0 && snapshot.taken <= generation.first_seen &&
+        !is_inside(snapshot.facts, facts, inside))
+      inside = 0;
+    if (inside > 0) return Candidate{place, inside, Basis::kShown};
+    if (snapshot.taken > generation.last_seen) return std::nullopt;
+    if (number == 0)
+      return Candidate{place, 0, facts.sequence() == 0 ? Basis::kShown : Basis::kAssumed};
+    if (evidence.holds_end_before) return Candidate{place, 0, Basis::kShown};
+    const auto& base = bases_[number - 1];
+    const Generation& before = generations_[number - 1];
+    if (base && before.last_seen <= snapshot.taken &&
+        differ_in(before.facts(), snapshots_[*base].facts, snapshot.facts))
+      return Candidate{place, 0, Basis::kAssumed};
+    return std::nullopt;
+  }
+
+  // The best first: usable from the earliest frame, shown, late.
+  void find_bases(std::uint32_t number) {
+    std::vector<Candidate> found;
+    for (std::size_t place = 0; place < snapshots_.size(); ++place) {
+      if (const auto candidate = judge(place, number)) found.push_back(*candidate);
+    }
+    std::ranges::stable_sort(found, {}, [&](const Candidate& candidate) {
+      return std::tuple(candidate.first_frame, candidate.basis != Basis::kShown,
+                        -snapshots_[candidate.snapshot].taken.get());
+    });
+    const bool has_base = !found.empty() && found.front().first_frame == 0;
+    bases_.push_back(has_base ? std::optional(found.front().snapshot) : std::nullopt);
+    candidates_.push_back(std::move(found));
+    if (!has_base) return;
+    const SnapshotFacts& base = snapshots_[*bases_.back()].facts;
+    const WalFacts& facts = generations_[number].facts();
+    for (std::uint32_t frame = 1; frame <= last_frame(facts); ++frame) {
+      const PageNo page = facts.frame(frame).page;
+      if (const auto hash = base.hash(page)) images_.add_base(page, number, *hash);
+    }
+  }
+
+  [[nodiscard]] UtcTime time_of(const Generation& generation, std::uint32_t frame) const {
+    UtcTime earliest = generation.last_seen;
+    for (const ZlayerCopy* copy : generation.copies) {
+      if (last_frame(copy->facts) >= frame) earliest = std::min(earliest, copy->modified);
+    }
+    return earliest;
+  }
+
+  [[nodiscard]] native::EpochFacts facts_of(const Generation& generation, const WalCommit& commit,
+                                            const States& states, std::uint32_t changed,
+                                            Basis basis) const {
+    native::EpochFacts facts;
+    facts.committed = time_of(generation, commit.frame);
+    facts.captured = facts.committed;
+    facts.size_bytes = states.size_bytes();
+    facts.state = states.state();
+    facts.position = {generation.facts().salts().first, generation.facts().salts().second,
+                      generation.facts().sequence(), commit.frame};
+    facts.pages_changed = changed;
+    facts.commits_folded = 1;
+    facts.flags = native::kEpochWalMode;
+    facts.basis = basis;
+    return facts;
+  }
+
+  // The commits of a generation, each on the best base that covers it.
+  void add_commits(std::uint32_t number) {
+    const Generation& generation = generations_[number];
+    const WalFacts& facts = generation.facts();
+    const std::vector<Candidate>& candidates = candidates_[number];
+    std::vector<Coverage> coverage;
+    for (const Candidate& candidate : candidates)
+      coverage.emplace_back(snapshots_[candidate.snapshot].facts);
+    std::optional<Carried> below = follows(number) ? std::move(end_before_) : std::nullopt;
+    if (below) {
+      below->is_used = false;
+      below->states.begin_generation();
+    }
+    end_before_.reset();
+    std::optional<std::size_t> base;
+    std::optional<States> states;
+    for (std::uint32_t i = 0; i < facts.commit_count(); ++i) {
+      const WalCommit commit = facts.commit(i);
+      const auto chosen = first_base(candidates, coverage, facts, commit);
+      ZlayerLayer layer{generation.longest_place, commit.frame, commit.pages};
+      if (!chosen) {
+        ++history_.unproven;
+        if (below) add_unproven(number, commit, layer, *below);
+        continue;
+      }
+      if (base != chosen->snapshot) states.emplace(snapshots_[chosen->snapshot].facts);
+      base = chosen->snapshot;
+      const std::uint32_t changed = states->apply(facts, commit);
+      placed_.push_back({number,
+                         commit.frame,
+                         {},
+                         {facts_of(generation, commit, *states, changed, chosen->basis),
+                          chosen->snapshot,
+                          {layer}}});
+      if (with_unproven_ && i + 1 == facts.commit_count())
+        end_before_ = Carried{chosen->snapshot, {layer}, *std::move(states)};
+    }
+    if (with_unproven_ && !end_before_ && below && below->is_used) end_before_ = std::move(below);
+  }
+
+  // The state that a generation ended with, for the next one to rest on.
+  struct Carried {
+    std::size_t base = 0;
+    std::vector<ZlayerLayer> layers;
+    States states;
+    bool is_used = false;  // by the generation that is on top now
+  };
+
+  static std::optional<Candidate> first_base(const std::vector<Candidate>& candidates,
+                                             std::vector<Coverage>& coverage, const WalFacts& facts,
+                                             const WalCommit& commit) {
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      if (candidates[i].first_frame <= commit.frame && coverage[i].covers(facts, commit))
+        return candidates[i];
+    }
+    return std::nullopt;
+  }
+
+  // The generation began where the one before ended, as far as the numbers tell.
+  [[nodiscard]] bool follows(std::uint32_t number) const {
+    if (number == 0) return false;
+    const WalFacts& before = generations_[number - 1].facts();
+    const WalFacts& facts = generations_[number].facts();
+    return before.sequence() + 1 == facts.sequence() &&
+           before.salts().first + 1 == facts.salts().first &&
+           before.page_size() == facts.page_size();
+  }
+
+  void add_unproven(std::uint32_t number, const WalCommit& commit, const ZlayerLayer& layer,
+                    Carried& below) {
+    const Generation& generation = generations_[number];
+    if (below.is_used) below.layers.pop_back();
+    if (below.layers.size() >= kLayersMax) return;
+    below.is_used = true;
+    below.layers.push_back(layer);
+    const std::uint32_t changed = below.states.apply(generation.facts(), commit);
+    placed_.push_back({number,
+                       commit.frame,
+                       {},
+                       {facts_of(generation, commit, below.states, changed, Basis::kUnproven),
+                        below.base, below.layers}});
+  }
+
+  // A checkpoint was under way when it was taken: it has a page of frame `low`, and lacks an
+  // earlier one.
+  [[nodiscard]] bool is_mixture(const SnapshotFacts& snapshot, std::uint32_t number,
+                                std::uint32_t low) const {
+    if (snapshot.size_disagrees()) return true;
+    for (const auto& [page, moments] : images_.all()) {
+      std::optional<Moment> past;
+      std::optional<Moment> held;
+      const auto hash = snapshot.hash(PageNo(page));
+      for (const Image& image : moments) {
+        const Moment moment = image.moment;
+        if (moment.generation == number && moment.frame > 0 && moment.frame <= low) past = moment;
+        if (hash && image.hash == *hash) held = moment;
+      }
+      if (past && (!hash || (held && *held < *past))) return true;
+    }
+    return false;
+  }
+
+  void add_snapshots() {
+    std::unordered_set<std::string> known;
+    const auto key = [](const native::EpochFacts& facts) {
+      return fmt::format("{}.{}", facts.state.hex(), facts.size_bytes);
+    };
+    for (const Placed& placed : placed_) {
+      if (placed.epoch.facts.basis != Basis::kUnproven) known.insert(key(placed.epoch.facts));
+    }
+    for (std::size_t place = 0; place < snapshots_.size(); ++place) {
+      const ZlayerSnapshot& snapshot = snapshots_[place];
+      native::EpochFacts facts;
+      const States states(snapshot.facts);
+      facts.committed = snapshot.taken;
+      facts.captured = snapshot.taken;
+      facts.size_bytes = states.size_bytes();
+      facts.state = states.state();
+      facts.how = native::Captured::kPageDiff;
+      facts.pages_changed = snapshot.facts.page_count();
+      facts.flags = snapshot.facts.wal_mode() ? native::kEpochWalMode : std::uint8_t{0};
+      facts.basis = Basis::kShown;
+      if (known.contains(key(facts))) continue;  // another name of a commit
+      if (const auto at = place_of(place)) {
+        known.insert(key(facts));
+        placed_.push_back({*at, -1, snapshot.taken, {facts, place, {}}});
+      } else {
+        history_.notes.push_back(fmt::format(
+            "{}: taken while a checkpoint was under way, so it was never a state of the "
+            "database; it still serves as a base",
+            printable(snapshot.object)));
+      }
+    }
+  }
+
+  // The generation that a snapshot stands before; nullopt: it is no epoch.
+  [[nodiscard]] std::optional<std::uint32_t> place_of(std::size_t place) const {
+    const ZlayerSnapshot& snapshot = snapshots_[place];
+    std::optional<std::uint32_t> inside;
+    for (std::uint32_t i = 0; i < generations_.size(); ++i) {
+      const auto found = std::ranges::find(candidates_[i], place, &Candidate::snapshot);
+      if (found == candidates_[i].end()) continue;
+      if (found->first_frame == 0) return i;
+      if (!inside && is_mixture(snapshot.facts, i, found->first_frame)) return std::nullopt;
+      inside = i;
+    }
+    for (std::uint32_t i = 0; i < generations_.size(); ++i) {
+      if (generations_[i].first_seen >= snapshot.taken) return i;
+    }
+    return static_cast<std::uint32_t>(generations_.size());
+  }
+
+  ZlayerHistory number() {
+    std::ranges::stable_sort(placed_, {}, [](const Placed& placed) {
+      return std::tuple(placed.generation, placed.frame, placed.taken);
+    });
+    UtcTime newest(std::numeric_limits<std::int64_t>::min());
+    for (Placed& placed : placed_) {
+      native::EpochFacts& facts = placed.epoch.facts;
+      facts.epoch = Epoch(history_.epochs.size() + 1);
+      // Copies may have been stored in another order than they were made in.
+      newest = std::max(newest, facts.committed);
+      facts.committed = newest;
+      history_.epochs.push_back(std::move(placed.epoch));
+    }
+    return std::move(history_);
+  }
+
+  static constexpr std::size_t kLayersMax = 16;
+
+  struct Watched {
+    std::optional<std::uint32_t> newest_page_in{};  // generation of the latest of its pages
+    bool is_stale = false;
+  };
+
+  std::span<const ZlayerSnapshot> snapshots_;
+  std::span<const ZlayerCopy> copies_;
+  bool with_unproven_;
+  std::vector<Generation> generations_;
+  Images images_;
+  std::vector<Watched> watched_;                    // of each snapshot
+  std::vector<std::optional<std::size_t>> bases_;   // of each generation, from its first frame on
+  std::vector<std::vector<Candidate>> candidates_;  // of each generation
+  std::optional<Carried> end_before_;
+  std::vector<Placed> placed_;
+  ZlayerHistory history_;
+};
+
+}  // namespace
+
+ZlayerHistory derive_zlayer_history(std::span<const ZlayerSnapshot> snapshots,
+                                    std::span<const ZlayerCopy> copies, bool with_unproven) {
+  return Derivation(snapshots, copies, with_unproven).run();
+}
+
+}  // namespace epochfs::engine
