@@ -2,9 +2,7 @@
 
 #include <algorithm>
 
-#include "engine/core/time.h"
-#include "engine/formats/json/json_text.h"
-#include "engine/view/inline_file.h"
+#include "engine/view/paged_view.h"
 
 namespace epochfs::engine {
 namespace {
@@ -47,73 +45,6 @@ class PagedFile final : public File {
   std::shared_ptr<const State> state_;
 };
 
-std::string epoch_json(const NativeViewParts& parts, const EpochInfo& info,
-                       const Timeline& timeline, PageSize page_size) {
-  const native::EpochFacts& facts = info.facts;
-  JsonObject json;
-  json.set("database", parts.source->database());
-  json.set("engine", native::engine_name(parts.engine));
-  json.set("epoch", facts.epoch.get());
-  if (info.parent)
-    json.set("parent", info.parent->get());
-  else
-    json.set_null("parent");
-  json.set("committed", format_utc(facts.committed));
-  json.set("captured", format_utc(facts.captured));
-  json.set("how", native::captured_name(facts.how));
-  if (facts.commits_folded > 0) json.set("commits_folded", facts.commits_folded);
-  if (info.valid_until)
-    json.set("valid_until", format_utc(*info.valid_until));
-  else
-    json.set_null("valid_until");
-  if (!info.valid_until && timeline.covered_until())
-    json.set("covered_until", format_utc(std::max(*timeline.covered_until(), facts.committed)));
-  json.set("file", parts.file_name);
-  json.set("size_bytes", facts.size_bytes);
-  json.set("page_size", page_size.bytes());
-  json.set("pages_changed", facts.pages_changed);
-  json.set("state_hash", facts.state.hex());
-  json.set("segment", info.segment);
-  json.set("base", info.base);
-  return json.pretty();
-}
-
-class NativeView final : public View {
- public:
-  NativeView(NativeViewParts parts, EpochContext at, EpochInfo info, std::string json)
-      : parts_(std::move(parts)),
-        at_(std::move(at)),
-        info_(std::move(info)),
-        json_(std::move(json)) {
-    files_.push_back({parts_.file_name, at_.facts.size_bytes, false});
-    if ((at_.facts.flags & native::kEpochWalMode) != 0) {
-      // SQLite opens a WAL database on a read-only filesystem only when it finds both beside it.
-      files_.push_back({parts_.file_name + "-wal", 0, false});
-      files_.push_back({parts_.file_name + "-shm", 0, false});
-    }
-    // A file that is itself called epoch.json keeps its name; ours steps aside.
-    const bool taken = parts_.file_name == "epoch.json";
-    files_.push_back({taken ? "epoch.epochfs.json" : "epoch.json", json_.size(), true});
-  }
-
-  [[nodiscard]] const EpochInfo& info() const noexcept override { return info_; }
-  [[nodiscard]] const std::vector<FileEntry>& files() const noexcept override { return files_; }
-
-  Result<std::shared_ptr<const File>> open(std::size_t file_index) const override {
-    if (file_index >= files_.size()) return Error::not_found("no such file in the epoch");
-    if (file_index == 0) return std::make_shared<const PagedFile>(parts_, at_);
-    if (file_index + 1 == files_.size()) return std::make_shared<const InlineFile>(json_);
-    return std::make_shared<const InlineFile>("");
-  }
-
- private:
-  NativeViewParts parts_;
-  EpochContext at_;
-  EpochInfo info_;
-  std::string json_;
-  std::vector<FileEntry> files_;
-};
-
 class NativeImage final : public EpochImage {
  public:
   NativeImage(std::shared_ptr<const NativeSource> source, EpochContext at)
@@ -147,9 +78,11 @@ std::shared_ptr<const EpochImage> open_native_image(std::shared_ptr<const Native
 Result<std::shared_ptr<const View>> open_native_view(const NativeViewParts& parts,
                                                      const Timeline& timeline,
                                                      const EpochContext& at) {
-  TRY_ASSIGN(EpochInfo info, epoch_info(timeline, at.facts, at.segment, at.base_row.filename));
-  std::string json = epoch_json(parts, info, timeline, at.base_row.page_size);
-  return std::make_shared<const NativeView>(parts, at, std::move(info), std::move(json));
+  return open_paged_view(
+      PagedEpoch{parts.source->database(), parts.engine, parts.file_name, at.facts,
+                 at.base_row.page_size, at.segment, at.base_row.filename,
+                 std::make_shared<const PagedFile>(parts, at)},
+      timeline);
 }
 
 }  // namespace epochfs::engine
