@@ -9,6 +9,7 @@
 #include <new>
 
 #include "engine/core/text.h"
+#include "engine/formats/zlayer/epoch_name.h"
 #include "fs/attribute_lifetime.h"
 #include "fs/error_number.h"
 #include "fs/request.h"
@@ -371,6 +372,8 @@ void op_statfs(fuse_req_t raw, fuse_ino_t inode) {
 constexpr std::string_view kXattrEpoch = "user.epochfs.epoch";
 constexpr std::string_view kXattrCommitTime = "user.epochfs.commit_time";
 constexpr std::string_view kXattrStateHash = "user.epochfs.state_hash";
+constexpr std::string_view kXattrBasis = "user.epochfs.base_is";
+constexpr std::string_view kXattrName = "user.epochfs.name";
 
 bool has_xattrs(NodeKind kind) { return never_gets_more(kind) || kind == NodeKind::kEpochFile; }
 
@@ -379,6 +382,9 @@ std::optional<std::string> xattr_of(const engine::native::EpochFacts& facts,
   if (name == kXattrEpoch) return fmt::format("{}", facts.epoch.get());
   if (name == kXattrCommitTime) return engine::format_utc(facts.committed);
   if (name == kXattrStateHash && has_pages(facts.how)) return facts.state.hex();
+  if (facts.basis == engine::native::Basis::kStored) return std::nullopt;
+  if (name == kXattrBasis) return std::string(basis_name(facts.basis));
+  if (name == kXattrName) return engine::zlayer::epoch_name(facts);
   return std::nullopt;
 }
 
@@ -404,7 +410,8 @@ void op_listxattr(fuse_req_t raw, fuse_ino_t inode, std::size_t room) {
     std::string names;
     if (has_xattrs(node.kind)) {
       TRY_ASSIGN(const auto facts, fs.tree.epoch_facts(node));
-      for (const std::string_view name : {kXattrEpoch, kXattrCommitTime, kXattrStateHash})
+      for (const std::string_view name :
+           {kXattrEpoch, kXattrCommitTime, kXattrStateHash, kXattrBasis, kXattrName})
         if (xattr_of(facts, name)) names.append(name).push_back('\0');
     }
     request.xattr(names, room);

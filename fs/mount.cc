@@ -22,6 +22,7 @@ engine::RepositoryOptions repository_options(const MountOptions& options,
   engine::RepositoryOptions repository;
   repository.location = absolute(location);
   repository.cache_directory = absolute(options.cache_directory);
+  repository.with_unproven = options.with_unproven;
   repository.cache_bytes = options.cache_bytes;
   return repository;
 }

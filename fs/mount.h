@@ -17,6 +17,7 @@ struct MountOptions {
   std::string source;  // REPO or REPO#db
   std::string mountpoint;
   std::string cache_directory;  // empty: the user's
+  bool with_unproven = false;   // see engine::RepositoryOptions
   std::uint64_t cache_bytes = 256ULL * 1024 * 1024;
   bool foreground = false;
   bool allow_other = false;
@@ -25,9 +26,9 @@ struct MountOptions {
 };
 
 // Reads what mount(8) and fstab pass after -o: `cache=64M`, `cache_dir=DIR`, `allow_other`,
-// `log=FILE`, `endpoint_url=URL`; `ro`, `nosuid`, `nodev`, `noexec`, `noauto`, `user`, `_netdev`,
-// `defaults`, `x-*`, `nofail` and the like are accepted and change nothing. So is `rw`, because
-// mount(8) passes it whenever fstab does not say `ro`; the mount is read-only all the same.
+// `log=FILE`, `endpoint_url=URL`, `unproven`; `ro`, `nosuid`, `nodev`, `noexec`, `noauto`, `user`,
+// `_netdev`, `defaults`, `x-*`, `nofail` and the like are accepted and change nothing. So is `rw`,
+// because mount(8) passes it whenever fstab does not say `ro`; the mount is read-only all the same.
 // kInvalid names an unknown one.
 engine::Result<void> apply_mount_option_list(std::string_view comma_list, MountOptions& options);
 

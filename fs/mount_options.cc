@@ -58,10 +58,12 @@ Result<void> apply(std::string_view option, MountOptions& options) {
     options.log_file = value;
   } else if (option == "allow_other") {
     options.allow_other = true;
+  } else if (option == "unproven") {
+    options.with_unproven = true;
   } else if (!is_meaningless(option)) {
     return Error::invalid(
         fmt::format("mount option {}: not known; there are cache=SIZE, cache_dir=DIR, log=FILE, "
-                    "endpoint_url=URL, allow_other",
+                    "endpoint_url=URL, allow_other, unproven",
                     engine::printable(option)));
   }
   return {};

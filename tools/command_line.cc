@@ -131,6 +131,8 @@ void add_common_options(CLI::App& app, Context& context) {
   app.add_option("--endpoint-url", context.endpoint_url,
                  "the object store that s3:// is in (default: $AWS_ENDPOINT_URL and AWS's files)")
       ->type_name("URL");
+  app.add_flag("--unproven", context.with_unproven,
+               "of ZLayer's repositories: also epochs that are right only if no log is missing");
   app.add_flag("-q,--quiet", context.quiet, "no progress, no notes: answers and errors only");
   app.add_flag("-v,--verbose", context.verbose, "more for people, on stderr");
   app.set_help_flag("-h,--help", "this text");

@@ -12,6 +12,7 @@ namespace epochfs::tools {
 struct Context {
   std::string cache_directory;  // empty: the user's
   std::string endpoint_url;     // of object stores; empty: as AWS's own tools find it
+  bool with_unproven = false;   // see engine::RepositoryOptions
   bool quiet = false;
   bool verbose = false;
 

@@ -29,6 +29,7 @@ Outcome<ExitCode> run_mount(const MountWords& words, const Context& context) {
   options.mountpoint = words.mountpoint;
   options.foreground = words.foreground;
   options.cache_directory = context.cache_directory;
+  options.with_unproven = context.with_unproven;
   for (const std::string& list : words.option_lists)
     TRY(fs::apply_mount_option_list(list, options));
   if (!words.cache_size.empty()) {
@@ -72,7 +73,7 @@ Action declare_mount(CLI::App& app) {
   app.add_flag("-f,--foreground", words->foreground, "serve until unmounted or interrupted");
   app.add_option("-o", words->option_lists,
                  "options as mount(8) takes them: cache=SIZE, cache_dir=DIR, endpoint_url=URL,\n"
-                 "allow_other, log=FILE")
+                 "allow_other, log=FILE, unproven")
       ->type_name("LIST")
       ->allow_extra_args(false);
   app.add_option("--cache", words->cache_size, "memory for decompressed blocks (default: 256M)")

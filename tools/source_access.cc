@@ -29,6 +29,7 @@ Outcome<std::shared_ptr<engine::Repository>> open_repository(const Context& cont
   engine::RepositoryOptions options;
   options.location = source.location;
   options.cache_directory = context.cache_directory;
+  options.with_unproven = context.with_unproven;
   TRY_ASSIGN(auto repository, engine::Repository::open(options));
   const std::string& id = repository->id();
   context.detail(fmt::format("repository {}, id {}, cache {}", repository->location(),

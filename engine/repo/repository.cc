@@ -4,6 +4,7 @@
 
 #include "engine/repo/grafeo_database.h"
 #include "engine/repo/native_database.h"
+#include "engine/repo/zlayer_database.h"
 #include "engine/storage/s3_settings.h"
 
 namespace epochfs::engine {
@@ -17,7 +18,10 @@ Result<std::shared_ptr<Repository>> Repository::open(const RepositoryOptions& op
   if (native || native.error().code != Code::kNoRepository) return native;
   auto grafeo = GrafeoRepository::open(options);
   if (grafeo || grafeo.error().code != Code::kNoRepository) return grafeo;
-  native.error().text += fmt::format(" and no {}", grafeo::kManifestFile);
+  auto zlayer = ZlayerRepository::open(options);
+  if (zlayer || zlayer.error().code != Code::kNoRepository) return zlayer;
+  native.error().text +=
+      fmt::format(", no {}, and no snapshots/ or wal/ of ZLayer's", grafeo::kManifestFile);
   return native;
 }
 

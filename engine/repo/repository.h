@@ -2,8 +2,8 @@
 //
 // Threads   any
 // Memory    block cache within `cache_bytes`; nothing grows with the repository
-// Kinds     our own (epochfs.json), and backup directories of Grafeo's as they are; told by what
-//           lies there
+// Kinds     our own (epochfs.json); backup directories of Grafeo's, and snapshots and log copies of
+//           ZLayer's, both as they are; told by what lies there
 // Errors    kNoRepository: neither is there · kUnsupported: newer format · kNotFound: no such
 //           database
 #pragma once
@@ -23,6 +23,8 @@ struct RepositoryOptions {
   std::string location;         // a directory, or "s3://bucket/prefix"
   std::string cache_directory;  // empty: the user's (see default_cache_directory)
   std::uint64_t cache_bytes = 256ULL * 1024 * 1024;
+  // Also epochs of ZLayer's that are right only if nothing is missing of the log before them.
+  bool with_unproven = false;
 };
 
 // The object store that every `s3://` is in from now on, in this process: "https://host[:port]".
@@ -67,6 +69,9 @@ class Database {
   [[nodiscard]] virtual const std::string& name() const noexcept = 0;
   [[nodiscard]] virtual native::Engine engine() const noexcept = 0;
   [[nodiscard]] virtual const std::string& file_name() const noexcept = 0;
+  // Nothing but SQLite can tell whether an epoch is a whole database: the repository does not say
+  // which log belongs to which image.
+  [[nodiscard]] virtual bool needs_integrity_check() const noexcept { return false; }
   // The epochs as of now. Looks whether the manifest changed, at most every 100 ms (in an object
   // store every second), and takes in what is new; while one thread does that the others get the
   // timeline before. A manifest that cannot be read any more leaves the last good timeline in force
@@ -117,7 +122,8 @@ Result<Source> parse_source(std::string_view text);  // kInvalid
 // The database that `source` names; without a name, the only one (kInvalid when there are several,
 // naming them).
 Result<std::shared_ptr<Database>> select_database(Repository& repository, const Source& source);
-// `412`, `latest`, `latest~3`, a moment (at or before), `2h-ago`. Empty is `latest`. kNoSuchEpoch
+// `412`, `latest`, `latest~3`, a moment (at or before), `2h-ago`, the name of an epoch of ZLayer's.
+// Empty is `latest`. kNoSuchEpoch
 // says what there is; kInvalid: not a selector.
 Result<native::EpochFacts> select_epoch(const Timeline& timeline, std::string_view selector);
 

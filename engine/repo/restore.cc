@@ -6,6 +6,7 @@
 #include <chrono>
 #include <thread>
 
+#include "engine/capture/integrity.h"
 #include "engine/core/ordered_pipeline.h"
 #include "engine/repo/image_walk.h"
 #include "engine/repo/operations.h"
@@ -55,6 +56,11 @@ Result<RestoreReport> restore(Database& database, Epoch epoch, const RestoreOpti
     return output.write(offset, bytes);
   };
   TRY(walk_image(*image, ImageSinks{write, {}, options.progress}));
+  if (database.needs_integrity_check()) {
+    TRY_ASSIGN(const std::string hidden, output.hidden_path());
+    TRY(with_context(check_integrity(hidden),
+                     [&] { return fmt::format("epoch {}", epoch.get()); }));
+  }
   // Before the new file has its name: an old file without its log is merely old, a new one with a
   // foreign log is wrong.
   if (is_sqlite && options.force) TRY(remove_side_files(options.output));

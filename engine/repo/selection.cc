@@ -7,6 +7,7 @@
 
 #include "engine/core/text.h"
 #include "engine/core/time.h"
+#include "engine/formats/zlayer/epoch_name.h"
 #include "engine/repo/repository.h"
 
 namespace epochfs::engine {
@@ -45,6 +46,22 @@ Result<native::EpochFacts> select_latest(const Timeline& timeline, std::uint64_t
   }
   if (!facts) return Error::no_such_epoch(what_there_is(timeline));
   return *facts;
+}
+
+// Numbers may shift there, so epochs have names, too.
+Result<std::optional<native::EpochFacts>> find_named(const Timeline& timeline,
+                                                     std::string_view name) {
+  constexpr std::size_t kEpochsAtOnce = 4096;
+  Epoch next;
+  for (;;) {
+    TRY_ASSIGN(const auto epochs, timeline.list(next, kEpochsAtOnce));
+    for (const native::EpochFacts& facts : epochs) {
+      if (facts.basis != native::Basis::kStored && zlayer::epoch_name(facts) == name)
+        return std::optional(facts);
+      next = Epoch(facts.epoch.get() + 1);
+    }
+    if (epochs.size() < kEpochsAtOnce) return std::optional<native::EpochFacts>();
+  }
 }
 
 }  // namespace
@@ -107,6 +124,11 @@ Result<native::EpochFacts> select_epoch(const Timeline& timeline, std::string_vi
     if (steps) return select_latest(timeline, *steps);
   } else if (const auto number = whole_number(selector)) {
     return select_by_number(timeline, *number);
+  } else if (zlayer::is_epoch_name(selector)) {
+    TRY_ASSIGN(const auto facts, find_named(timeline, selector));
+    if (facts) return *facts;
+    return Error::no_such_epoch(
+        fmt::format("no epoch is called {}: {}", printable(selector), what_there_is(timeline)));
   } else if (const auto moment = parse_moment(selector, utc_now())) {
     TRY_ASSIGN(const auto facts, timeline.newest_at(*moment));
     if (facts) return *facts;

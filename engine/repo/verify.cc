@@ -16,6 +16,7 @@
 #include "engine/repo/native_database.h"
 #include "engine/repo/operations.h"
 #include "engine/repo/packed_verify.h"
+#include "engine/repo/zlayer_database.h"
 #include "engine/segment/codec.h"
 #include "engine/segment/segment_reader.h"
 #include "engine/source/native_indexer.h"
@@ -340,6 +341,8 @@ Result<VerifyReport> verify(const std::string& location, const std::string& data
   auto opened = NativeRepository::open(options, PageIndex::Kind::kScratch);
   if (!opened && opened.error().code == Code::kNoRepository) {
     auto report = verify_grafeo(options, database, quick, progress);
+    if (report || report.error().code != Code::kNoRepository) return report;
+    report = verify_zlayer(options, database, progress);
     if (report || report.error().code != Code::kNoRepository) return report;
   }
   TRY_ASSIGN(const auto repository, std::move(opened));
