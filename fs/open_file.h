@@ -31,7 +31,8 @@ class OpenFile {
 // A file of an epoch.
 class OpenEpochFile final : public OpenFile {
  public:
-  explicit OpenEpochFile(OpenedFile opened) : opened_(std::move(opened)) {}
+  explicit OpenEpochFile(OpenedFile opened)
+      : opened_(std::move(opened)), sequential_(opened_.file->bytes_ahead()) {}
 
   engine::Result<engine::Pieces> read(std::uint64_t offset, std::size_t size) override;
   [[nodiscard]] std::optional<std::uint64_t> size_bytes() const noexcept override;

@@ -16,7 +16,7 @@ std::optional<engine::ByteRange> SequentialReads::after(engine::ByteRange read) 
     run_bytes_ = read.size;
     front_ = end;
     fetched_until_ = end;
-    window_ = kWindowFirst;
+    window_ = std::min(kWindowFirst, window_max_);
     return std::nullopt;
   }
   if (end > front_) {
@@ -28,7 +28,7 @@ std::optional<engine::ByteRange> SequentialReads::after(engine::ByteRange read) 
   if (run_bytes_ < kRunBytesMin || fetched_until_ - front_ > window_ / 2) return std::nullopt;
   const engine::ByteRange ahead{fetched_until_, front_ + window_ - fetched_until_};
   fetched_until_ = front_ + window_;
-  window_ = std::min(window_ * 2, kWindowMax);
+  window_ = std::min(window_ * 2, window_max_);
   return ahead;
 }
 

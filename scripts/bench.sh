@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures epochfs beside restic and borg on one SQLite history, and prints a table of ratios; then what import, export and
-# indexing make of histories of Grafeo's.
+# indexing make of histories of Grafeo's, and how fast a repository in a bucket is read.
 #
 #   scripts/bench.sh                            500 MB, 20 steps of 1 %
 #   scripts/bench.sh --mb 50 --steps 3 --rounds 1
@@ -14,3 +14,4 @@ cmake -S . -B build-demo -G Ninja -DCMAKE_BUILD_TYPE=Release -DEPOCHFS_TESTS=OFF
 cmake --build build-demo --parallel 2 --target epochfs
 python3 tests/bench/compare.py --epochfs "$PWD/build-demo/epochfs" "$@"
 python3 tests/bench/grafeo.py --epochfs "$PWD/build-demo/epochfs"
+python3 tests/bench/bucket.py --epochfs "$PWD/build-demo/epochfs"

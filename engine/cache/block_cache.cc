@@ -74,6 +74,12 @@ Result<BlockPtr> BlockCache::get(const BlockKey& key, const std::function<Result
   }
 }
 
+bool BlockCache::has(const BlockKey& key) {
+  Shard& shard = shard_of(key);
+  const std::lock_guard lock(shard.mutex);
+  return shard.entries.contains(key) || shard.flights.contains(key);
+}
+
 void BlockCache::keep(Shard& shard, const BlockKey& key, const BlockPtr& block) const {
   const std::uint64_t cost = cost_of(*block);
   if (cost > shard_bytes_max_) return;

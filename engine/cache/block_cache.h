@@ -45,6 +45,9 @@ class BlockCache {
   // failure included; failures are not kept.
   Result<BlockPtr> get(const BlockKey& key, const std::function<Result<Block>()>& load);
 
+  // Whether get() would give it, or wait for whoever loads it, without loading.
+  [[nodiscard]] bool has(const BlockKey& key);
+
   struct Counters {
     std::uint64_t hits = 0;
     std::uint64_t misses = 0;

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <thread>
 
 #include "engine/core/ordered_pipeline.h"
 
@@ -55,7 +54,7 @@ Result<void> walk_image(const EpochImage& image, const ImageSinks& sinks) {
     return {};
   };
 
-  const unsigned threads = std::max(1U, std::thread::hardware_concurrency());
+  const unsigned threads = thread_count(image.readers());
   OrderedPipeline<Part, DecodedPart> pipeline(threads, 2 * threads, decode, take);
   for (std::uint64_t page = 0; page < page_count; page += part_pages)
     TRY(pipeline.push(Part{page * page_size.bytes(), std::min(part_pages, page_count - page)}));

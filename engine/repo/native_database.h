@@ -10,6 +10,7 @@
 #include "engine/repo/stored_database.h"
 #include "engine/source/native_source.h"
 #include "engine/view/indexed_timeline.h"
+#include "engine/view/native_view.h"
 
 namespace epochfs::engine {
 
@@ -20,6 +21,7 @@ struct NativeParts {
   std::shared_ptr<BlockCache> cache;
   std::shared_ptr<OpenSegments> open_segments;
   std::shared_ptr<ReadAhead> read_ahead;
+  AheadPlan ahead;
 };
 
 // A manifest as it lies in the storage.

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <thread>
 
+#include "engine/core/ordered_pipeline.h"
 #include "engine/core/text.h"
 #include "engine/formats/native/seal.h"
 #include "engine/repo/grafeo_database.h"
@@ -13,6 +13,17 @@
 #include "engine/storage/open_storage.h"
 
 namespace epochfs::engine {
+namespace {
+
+// What is fetched ahead must not drive out of the cache what was fetched before and nobody read
+// yet.
+AheadPlan ahead_plan(const Storage& storage, std::uint64_t cache_bytes) {
+  AheadPlan plan = storage.is_remote() ? kRemoteAhead : AheadPlan();
+  plan.bytes_ahead = std::min(plan.bytes_ahead, cache_bytes / 4);
+  return plan;
+}
+
+}  // namespace
 
 Result<std::shared_ptr<NativeRepository>> NativeRepository::open(const RepositoryOptions& options,
                                                                  PageIndex::Kind index_kind) {
@@ -28,10 +39,13 @@ Result<std::shared_ptr<NativeRepository>> NativeRepository::open(const Repositor
   TRY_ASSIGN(native::RepositoryInfo info,
              with_context(native::parse_repository(content->bytes), where));
   TRY_ASSIGN(OpenedIndex opened, open_index(options, info.id, index_kind));
-  NativeParts parts{std::move(storage), std::move(opened.index),
+  const AheadPlan ahead = ahead_plan(*storage, options.cache_bytes);
+  NativeParts parts{std::move(storage),
+                    std::move(opened.index),
                     std::make_shared<BlockCache>(options.cache_bytes),
                     std::make_shared<OpenSegments>(),
-                    std::make_shared<ReadAhead>(std::max(2U, std::thread::hardware_concurrency()))};
+                    std::make_shared<ReadAhead>(std::max(2U, thread_count(ahead.readers))),
+                    ahead};
   return std::shared_ptr<NativeRepository>(
       new NativeRepository(std::move(parts), std::move(info), std::move(opened.directory)));
 }

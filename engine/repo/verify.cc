@@ -19,6 +19,7 @@
 #include "engine/repo/zlayer_database.h"
 #include "engine/segment/codec.h"
 #include "engine/segment/segment_reader.h"
+#include "engine/source/ahead_blob.h"
 #include "engine/source/native_indexer.h"
 #include "engine/storage/temporary_directory.h"
 
@@ -110,8 +111,8 @@ class DatabaseVerifier {
 
   Result<void> check_readable_segment(const native::SegmentEntry& entry,
                                       std::size_t damage_before) {
-    TRY_ASSIGN(const auto blob,
-               parts_.storage->open(fmt::format("{}/{}", database_, entry.filename)));
+    TRY_ASSIGN(auto blob, parts_.storage->open(fmt::format("{}/{}", database_, entry.filename)));
+    if (parts_.storage->is_remote()) blob = std::make_shared<const AheadBlob>(std::move(blob));
     TRY_ASSIGN(const bool same_sums, sums_agree(*blob, entry));
     TRY_ASSIGN(const SegmentReader reader, SegmentReader::open(blob, &entry.tables_sha256));
     TRY(entry.kind == native::SegmentKind::kFull ? check_blocks(reader, entry)
@@ -169,7 +170,8 @@ class DatabaseVerifier {
             entry.end_epoch, last_under(entry));
       return {};
     };
-    OrderedPipeline<Unit, Unit> pipeline(0, 4 * thread_count(0), decode, note);
+    OrderedPipeline<Unit, Unit> pipeline(parts_.ahead.readers,
+                                         4 * thread_count(parts_.ahead.readers), decode, note);
     std::uint64_t at = 0;
     TRY(reader.visit_blocks([&](std::uint64_t offset, const native::BlockRow& row) {
       Unit unit;
@@ -214,7 +216,8 @@ class DatabaseVerifier {
                  unit.epochs.front(), last);
       return {};
     };
-    OrderedPipeline<Unit, Unit> pipeline(0, 16 * thread_count(0), decode, note);
+    OrderedPipeline<Unit, Unit> pipeline(parts_.ahead.readers,
+                                         16 * thread_count(parts_.ahead.readers), decode, note);
     TRY(reader.visit_records([&](std::uint64_t offset, const native::RecordRow& row) {
       Unit unit;
       unit.offset = offset;

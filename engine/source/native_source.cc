@@ -16,6 +16,10 @@ std::uint64_t object_key(DatabaseNo database, SegmentNo segment) {
   return (static_cast<std::uint64_t>(database.get()) << 32U) | segment.get();
 }
 
+SegmentNo segment_of(std::uint64_t object_key) {
+  return SegmentNo(static_cast<std::uint32_t>(object_key));
+}
+
 std::uint32_t pages_per_block(const EpochContext& at) {
   return at.base_row.block_bytes / at.base_row.page_size.bytes();
 }
@@ -68,7 +72,8 @@ NativeSource::NativeSource(std::shared_ptr<const Storage> storage, std::shared_p
       index_(std::move(index)),
       cache_(std::move(cache)),
       open_segments_(std::move(open_segments)),
-      database_(std::move(database)) {}
+      database_(std::move(database)),
+      fetched_(storage_->is_remote() ? std::make_unique<FetchedRanges>() : nullptr) {}
 
 Result<EpochContext> NativeSource::context(DatabaseNo database, Epoch epoch) const {
   TRY_ASSIGN(const PageIndex::Reader reader, index_->read());
@@ -148,14 +153,44 @@ Result<std::shared_ptr<const Blob>> NativeSource::open_segment(DatabaseNo databa
 Result<Bytes> NativeSource::stored_bytes(DatabaseNo database, SegmentNo segment,
                                          std::uint64_t offset, std::uint32_t size) const {
   if (size > native::kUnitBytesMax) return Error::corrupt(fmt::format("unit of {} bytes", size));
+  bytes_read_.fetch_add(size, std::memory_order_relaxed);
+  if (fetched_ != nullptr) {
+    if (auto bytes = fetched_->find({object_key(database, segment), {offset, size}}))
+      return *std::move(bytes);
+  }
+  return read_stored(database, segment, offset, size);
+}
+
+Result<Bytes> NativeSource::read_stored(DatabaseNo database, SegmentNo segment,
+                                        std::uint64_t offset, std::uint64_t size) const {
   TRY_ASSIGN(const auto blob, segment_blob(database, segment));
   Bytes bytes(size);
   auto read = blob->read(offset, bytes);
   if (!read && read.error().code == Code::kIo && storage_->is_remote())
     read = read_anew(database, segment, offset, bytes, *blob);
   TRY(read);
-  bytes_read_.fetch_add(size, std::memory_order_relaxed);
   return bytes;
+}
+
+std::vector<FetchedRanges::Hold> NativeSource::fetch_together(const EpochContext& at,
+                                                              const Layout& layout,
+                                                              bool cached) const {
+  if (fetched_ == nullptr) return {};
+  std::vector<FetchedRanges::Unit> units;
+  const auto want = [&](SegmentNo segment, std::uint64_t offset, std::uint32_t size) {
+    const std::uint64_t object = object_key(at.database, segment);
+    if (size <= native::kUnitBytesMax && !(cached && cache_->has({object, offset})))
+      units.push_back({object, {offset, size}});
+  };
+  for (const BlockPlace& block : layout.blocks) want(at.base, block.offset, block.stored_bytes);
+  for (const RecordPlace& record : layout.records)
+    want(record.segment, record.offset, record.stored_bytes);
+  if (units.size() < 2) return {};
+  auto holds = fetched_->plan(std::move(units));
+  for (FetchedRanges::Hold& hold : holds)
+    hold.land(
+        read_stored(at.database, segment_of(hold.object()), hold.range().begin, hold.range().size));
+  return holds;
 }
 
 // It was taken for the object that was indexed, unseen. It may be a copy of that by now, which is
@@ -213,6 +248,7 @@ Result<Pieces> NativeSource::read(const EpochContext& at, ByteRange range) const
   const PageRange pages{page_size.page_at(range.begin),
                         page_size.page_at(range.begin + range.size - 1)};
   TRY_ASSIGN(const Layout layout, lay_out(at, pages));
+  const auto at_hand = fetch_together(at, layout, true);
 
   const auto append = [&](const BlockPtr& block, PageNo page, std::uint64_t slot) {
     const std::uint64_t begin = page_size.offset_of(page);
@@ -293,6 +329,7 @@ Result<void> NativeSource::read_pages(const EpochContext& at, PageNo first, Muta
   const std::uint64_t count = out.size() / page_size.bytes();
   const PageRange pages{first, page_after(first, count - 1)};
   TRY_ASSIGN(const Layout layout, lay_out(at, pages));
+  const auto at_hand = fetch_together(at, layout, false);
   hashes.assign(count, 0);
   const auto slot_of = [&](PageNo page) { return page.get() - first.get(); };
   const auto page_out = [&](PageNo page) {

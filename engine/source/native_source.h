@@ -4,6 +4,7 @@
 //           page and epochs
 // Threads   any
 // Memory    blocks live in the cache, open segments in OpenSegments
+// Requests  of a store: neighbours of what one call needs come with one range read
 // Errors    kCorrupt: damaged, missing or changed segment, with its name and place · kNoSuchEpoch ·
 //           kIo
 #pragma once
@@ -16,6 +17,7 @@
 #include "engine/cache/block_cache.h"
 #include "engine/core/pieces.h"
 #include "engine/index/page_index.h"
+#include "engine/source/fetched_ranges.h"
 #include "engine/source/open_segments.h"
 #include "engine/storage/storage.h"
 
@@ -67,6 +69,12 @@ class NativeSource {
   struct Layout;  // which records and blocks hold a range of pages
 
   Result<Layout> lay_out(const EpochContext& at, PageRange pages) const;
+  // What the layout needs and the cache lacks, fetched in runs; it is at hand as long as the result
+  // lives. What cannot be fetched so is left to whoever needs it.
+  std::vector<FetchedRanges::Hold> fetch_together(const EpochContext& at, const Layout& layout,
+                                                  bool cached) const;
+  Result<Bytes> read_stored(DatabaseNo database, SegmentNo segment, std::uint64_t offset,
+                            std::uint64_t size) const;
   Result<BlockPtr> load_block(const EpochContext& at, const Layout& layout,
                               std::uint64_t block) const;
   Result<BlockPtr> load_record(const EpochContext& at, const Layout& layout,
@@ -90,6 +98,7 @@ class NativeSource {
   std::shared_ptr<BlockCache> cache_;
   std::shared_ptr<OpenSegments> open_segments_;
   std::string database_;
+  const std::unique_ptr<FetchedRanges> fetched_;  // null: the storage is near
   mutable std::atomic<std::uint64_t> bytes_read_ = 0;
 };
 

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kIdleMax = 16;
 constexpr std::size_t kHeadersMax = 200;
+constexpr long kReceivedAtOnce = 256L * 1024;  // sixteen times fewer calls than with curl's own
 constexpr std::size_t kErrorBytesMax = 64 * 1024;
 
 using HeaderList = std::unique_ptr<curl_slist, ClosedBy<curl_slist_free_all>>;
@@ -170,6 +171,7 @@ HttpAnswer HttpClient::exchange(const HttpRequest& request) {
   curl_easy_setopt(handle, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(handle, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(handle, CURLOPT_BUFFERSIZE, kReceivedAtOnce);
   curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers.get());
   curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, &Incoming::take_header);
   curl_easy_setopt(handle, CURLOPT_HEADERDATA, &incoming);

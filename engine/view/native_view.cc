@@ -24,8 +24,9 @@ class PagedFile final : public File {
   void prefetch(ByteRange range) const override {
     if (range.begin >= size_bytes()) return;
     const std::uint64_t end = range.begin + std::min(range.size, size_bytes() - range.begin);
-    for (std::uint64_t begin = range.begin; begin < end; begin += kPrefetchBytes) {
-      const ByteRange part{begin, std::min(kPrefetchBytes, end - begin)};
+    const std::uint64_t piece = state_->parts.ahead.piece_bytes;
+    for (std::uint64_t begin = range.begin; begin < end; begin += piece) {
+      const ByteRange part{begin, std::min(piece, end - begin)};
       // What the task finds stays in the cache; what it fails at, the reader will fail at too, and
       // say so.
       state_->parts.read_ahead->schedule([state = state_, part] {
@@ -34,9 +35,11 @@ class PagedFile final : public File {
     }
   }
 
- private:
-  static constexpr std::uint64_t kPrefetchBytes = 128 * 1024;
+  [[nodiscard]] std::uint64_t bytes_ahead() const noexcept override {
+    return state_->parts.ahead.bytes_ahead;
+  }
 
+ private:
   // Shared with the read-ahead tasks, which may outlive the file.
   struct State {
     NativeViewParts parts;
@@ -47,8 +50,8 @@ class PagedFile final : public File {
 
 class NativeImage final : public EpochImage {
  public:
-  NativeImage(std::shared_ptr<const NativeSource> source, EpochContext at)
-      : source_(std::move(source)), at_(std::move(at)) {}
+  NativeImage(std::shared_ptr<const NativeSource> source, EpochContext at, unsigned readers)
+      : source_(std::move(source)), at_(std::move(at)), readers_(readers) {}
 
   [[nodiscard]] const native::EpochFacts& facts() const noexcept override { return at_.facts; }
   [[nodiscard]] PageSize page_size() const noexcept override { return at_.base_row.page_size; }
@@ -62,17 +65,19 @@ class NativeImage final : public EpochImage {
   Result<std::vector<std::uint64_t>> page_hashes(PageRange pages) const override {
     return source_->page_hashes(at_, pages);
   }
+  [[nodiscard]] unsigned readers() const noexcept override { return readers_; }
 
  private:
   std::shared_ptr<const NativeSource> source_;
   EpochContext at_;
+  unsigned readers_;
 };
 
 }  // namespace
 
 std::shared_ptr<const EpochImage> open_native_image(std::shared_ptr<const NativeSource> source,
-                                                    EpochContext at) {
-  return std::make_shared<const NativeImage>(std::move(source), std::move(at));
+                                                    EpochContext at, unsigned readers) {
+  return std::make_shared<const NativeImage>(std::move(source), std::move(at), readers);
 }
 
 Result<std::shared_ptr<const View>> open_native_view(const NativeViewParts& parts,

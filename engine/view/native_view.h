@@ -10,10 +10,21 @@
 
 namespace epochfs::engine {
 
+// How far a reader who reads all of a file is preceded, in pieces of which each is one task.
+struct AheadPlan {
+  std::uint64_t bytes_ahead = 4 * 1024 * 1024;
+  std::uint64_t piece_bytes = 128 * 1024;
+  unsigned readers = 0;  // threads; 0: one per core, and two at least
+};
+// A store is far away: what is under way must make up for the time that each request takes.
+// 16 requests of about 1 MiB are 16 MiB for every 20 ms, which fills 6 Gbit/s.
+inline constexpr AheadPlan kRemoteAhead{32 * 1024 * 1024, 1024 * 1024, 16};
+
 // What all views of a database share. Outlives none of them: they hold it.
 struct NativeViewParts {
   std::shared_ptr<const NativeSource> source;
   std::shared_ptr<ReadAhead> read_ahead;
+  AheadPlan ahead;
   native::Engine engine = native::Engine::kSqlite;
   std::string file_name;
 };
@@ -25,6 +36,6 @@ Result<std::shared_ptr<const View>> open_native_view(const NativeViewParts& part
                                                      const EpochContext& at);
 
 std::shared_ptr<const EpochImage> open_native_image(std::shared_ptr<const NativeSource> source,
-                                                    EpochContext at);
+                                                    EpochContext at, unsigned readers);
 
 }  // namespace epochfs::engine

@@ -30,6 +30,8 @@ class File {
   // The caller will soon read `range` (clamped to the file). Returns at once; failures show up in
   // read().
   virtual void prefetch(ByteRange range) const = 0;
+  // How much of it is worth fetching ahead of a reader who reads all of it.
+  [[nodiscard]] virtual std::uint64_t bytes_ahead() const noexcept { return 4 * 1024 * 1024; }
 };
 
 struct FileEntry {
@@ -84,6 +86,8 @@ class EpochImage {
   virtual Result<void> read_pages(PageNo first, MutableByteView out,
                                   std::vector<std::uint64_t>& hashes) const = 0;
   virtual Result<std::vector<std::uint64_t>> page_hashes(PageRange pages) const = 0;
+  // How many threads that read at once are worth it, whatever the number of cores; 0: one each.
+  [[nodiscard]] virtual unsigned readers() const noexcept { return 0; }
 };
 
 // One epoch that is an image and a log on top of it, for a program that wants all of it, as it is

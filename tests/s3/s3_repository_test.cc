@@ -232,6 +232,17 @@ TEST_F(S3MountTest, AnswersAFirstQueryWithThreeRequestsAndOneForEachBlock) {
   EXPECT_GT(status("store", "bytes_received"), 0U);
 }
 
+TEST_F(S3MountTest, FetchesWhatLiesTogetherTogether) {
+  for (int number = 1; number <= 150; ++number) commit(number);
+  must({"backup", database_, repository_});
+  mount();
+  EXPECT_TRUE(content(in_epoch(1)) == content(copy(150)));
+  // 3 MB that cannot be compressed, in blocks of 64 KiB at most.
+  const std::uint64_t blocks = status("cache", "misses");
+  EXPECT_GE(blocks, 45U);
+  EXPECT_LE(status("store", "gets"), 3 + blocks / 2);
+}
+
 TEST_F(S3MountTest, AsksTheStoreForNewsOnceASecondAtMost) {
   commit(1);
   must({"backup", database_, repository_});
