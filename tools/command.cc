@@ -8,6 +8,7 @@ constexpr Command kCommands[] = {
     {"backup", "store the database's new epochs", declare_backup},
     {"import", "take backups of Grafeo's own into a repository", declare_import},
     {"export", "write a history back as backups of Grafeo's own", declare_export},
+    {"copy", "copy a repository to another place", declare_copy},
     {"mount", "show every epoch as a directory", declare_mount},
     {"umount", "take a mount away", declare_umount},
     {"restore", "write one epoch's database to a file", declare_restore},

@@ -28,6 +28,7 @@ Action declare_init(CLI::App& app);
 Action declare_backup(CLI::App& app);
 Action declare_import(CLI::App& app);
 Action declare_export(CLI::App& app);
+Action declare_copy(CLI::App& app);
 Action declare_mount(CLI::App& app);
 Action declare_umount(CLI::App& app);
 Action declare_restore(CLI::App& app);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -142,6 +143,59 @@ TEST_F(S3RepositoryTest, EndsWith14WhenTheStoreIsAwayOrRefuses) {
   const int closed = [] { return FaultyProxy(RealS3::port()).port(); }();
   EXPECT_EQ(epochfs({"log", repository_}, closed).exit_code, 14);
   must({"verify", repository_});
+}
+
+TEST_F(S3RepositoryTest, IsCopiedBothWays) {
+  const std::string local = directory_ / "local";
+  const std::string back = directory_ / "back";
+  for (int number = 1; number <= 3; ++number) {
+    commit(number);
+    must({"backup", database_, local});
+    const std::string there = must({"copy", local, repository_});
+    EXPECT_NE(there.find("copied 1 of "), std::string::npos) << there;
+    const std::string here = must({"copy", repository_, back});
+    EXPECT_NE(here.find("copied 1 of "), std::string::npos) << here;
+    EXPECT_NE(must({"copy", repository_, back}).find("copied 0 of "), std::string::npos);
+  }
+  for (const std::string& place : {repository_, back}) {
+    EXPECT_NE(must({"verify", place}).find("sound: 1 database, 3 segments, 3 epochs"),
+              std::string::npos);
+    files::remove(directory_ / "restored");
+    must({"restore", place + "@2", directory_ / "restored"});
+    EXPECT_TRUE(content(directory_ / "restored") == content(copy(2)));
+  }
+  commit(4);
+  must({"backup", database_, repository_});
+  EXPECT_EQ(epochfs({"copy", local, repository_}).exit_code, 1);
+  must({"copy", repository_, local});
+  must({"restore", local + "@4", directory_ / "newest"});
+  EXPECT_TRUE(content(directory_ / "newest") == content(copy(4)));
+}
+
+// Killed at any time: what is in the bucket is no history or a whole one, and the next copy goes
+// on.
+TEST_F(S3RepositoryTest, IsWholeOrNotThereWhenACopyDies) {
+  const std::string local = directory_ / "local";
+  for (int number = 1; number <= 4; ++number) {
+    commit(number);
+    must({"backup", database_, local});
+  }
+  int killed = 0;
+  for (int round = 0; round < 12; ++round) {
+    const std::string place = fmt::format("{}/{}", repository_, round);
+    FaultyProxy proxy(RealS3::port());
+    Process writer({EPOCHFS_COMMAND, "copy", local, place},
+                   {.environment = RealS3::environment(proxy.port())});
+    while (proxy.requests() <= round && !writer.ends_within(std::chrono::milliseconds(1))) continue;
+    writer.signal(SIGKILL);
+    killed += writer.wait().exit_code == 128 + SIGKILL ? 1 : 0;
+    const ProcessResult verified = epochfs({"verify", place});
+    EXPECT_TRUE(verified.exit_code == 0 || verified.exit_code == 10) << verified.out;
+    must({"copy", local, place});
+    EXPECT_NE(must({"verify", place}).find("sound: 1 database, 4 segments, 4 epochs"),
+              std::string::npos);
+  }
+  EXPECT_GE(killed, 6);
 }
 
 TEST_F(S3RepositoryTest, IsFoundWhereTheCommandIsTold) {
