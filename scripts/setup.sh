@@ -6,6 +6,7 @@
 #   scripts/setup.sh --check    also what .ci/run checks the sources with; Grafeo's engine must be
 #                               there
 #   scripts/setup.sh --bench    also the programs that scripts/bench.sh compares with
+#   scripts/setup.sh --fuzz     also the compiler that scripts/fuzz.sh builds with
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -24,6 +25,7 @@ packages=(
 )
 check_packages=(clang-format clang-tidy)
 bench_packages=(restic borgbackup)
+fuzz_packages=(clang)
 engine_is_required=false
 
 for argument in "$@"; do
@@ -33,8 +35,9 @@ for argument in "$@"; do
       engine_is_required=true
       ;;
     --bench) packages+=("${bench_packages[@]}") ;;
+    --fuzz) packages+=("${fuzz_packages[@]}") ;;
     *)
-      echo "setup.sh: unknown argument '$argument' (--check and --bench are known)" >&2
+      echo "setup.sh: unknown argument '$argument' (--check, --bench and --fuzz are known)" >&2
       exit 2
       ;;
   esac
