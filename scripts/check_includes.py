@@ -38,7 +38,7 @@ LIBRARIES = {
     "tl/": {"engine/core"},
     "xxhash.h": {"engine/core"},
     "openssl/": {"engine/core"},
-    "zlib.h": {"engine/core"},
+    "libdeflate.h": {"engine/core"},
     "nlohmann/": {"engine/formats"},
     "curl/": {"engine/storage"},
     "pugixml.hpp": {"engine/storage"},

@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 packages=(
   # build
   g++ cmake ninja-build pkg-config ccache
-  libfuse3-dev liblmdb-dev libzstd-dev libsqlite3-dev libssl-dev zlib1g-dev libxxhash-dev
+  libfuse3-dev liblmdb-dev libzstd-dev libsqlite3-dev libssl-dev libdeflate-dev libxxhash-dev
   libexpected-dev libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev
   libcurl4-openssl-dev libpugixml-dev
   # run: fusermount3

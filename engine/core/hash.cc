@@ -1,11 +1,11 @@
 #include "engine/core/hash.h"
 
 #include <fmt/format.h>
+#include <libdeflate.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <xxhash.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <new>
@@ -107,9 +107,8 @@ std::array<std::byte, 16> md5(ByteView bytes) {
 }
 
 void Crc32::update(ByteView bytes) noexcept {
-  const unsigned char* const data = raw_bytes(bytes);
-  if (data == nullptr) return;  // crc32_z would start anew
-  value_ = static_cast<std::uint32_t>(crc32_z(value_, data, bytes.size()));
+  if (bytes.empty()) return;  // a null pointer would start anew
+  value_ = libdeflate_crc32(value_, bytes.data(), bytes.size());
 }
 
 std::string random_identity() {

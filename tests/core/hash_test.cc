@@ -128,6 +128,35 @@ TEST(Crc32Test, DoesNotDependOnThePieces) {
   EXPECT_EQ(sum.value(), 0xcbf43926U);
 }
 
+// Bit by bit, as the standard defines it.
+std::uint32_t slow_crc32(ByteView bytes) {
+  std::uint32_t crc = 0xffffffff;
+  for (const std::byte byte : bytes) {
+    crc ^= std::to_integer<std::uint32_t>(byte);
+    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1U) ^ ((crc & 1U) != 0 ? 0xedb88320U : 0U);
+  }
+  return ~crc;
+}
+
+// Faster ways exist for some lengths and places in memory.
+TEST(Crc32Test, IsTheSameForEveryLengthAndPlaceInMemory) {
+  Bytes noise(2100);
+  for (std::size_t i = 0; i < noise.size(); ++i)
+    noise[i] = static_cast<std::byte>(page_hash(ByteView(noise).first(i)));
+  for (std::size_t place = 0; place < 17; ++place) {
+    for (std::size_t size = 0; place + size <= noise.size(); size += size < 300 ? 1 : 97) {
+      const ByteView bytes = ByteView(noise).subspan(place, size);
+      Crc32 whole;
+      whole.update(bytes);
+      Crc32 halves;
+      halves.update(bytes.first(size / 3));
+      halves.update(bytes.subspan(size / 3));
+      ASSERT_EQ(whole.value(), slow_crc32(bytes)) << place << ", " << size;
+      ASSERT_EQ(halves.value(), whole.value()) << place << ", " << size;
+    }
+  }
+}
+
 TEST(Crc32Test, IsNotChangedByNothing) {
   Crc32 sum;
   sum.update(as_bytes("123456789"));
