@@ -150,6 +150,7 @@ class ByteWriter {
   [[nodiscard]] ByteView view() const noexcept { return bytes_; }
   [[nodiscard]] std::size_t size() const noexcept { return bytes_.size(); }
   void clear() noexcept { bytes_.clear(); }
+  void reserve(std::size_t bytes) { bytes_.reserve(bytes); }
   Bytes take() && { return std::move(bytes_); }
 
  private:

@@ -5,6 +5,9 @@
 namespace epochfs::engine::index_rows {
 namespace {
 
+// More than the row of an epoch mostly takes: they are made by the million.
+constexpr std::size_t kEpochBytes = 128;
+
 void put_text(ByteWriter& out, std::string_view text) {
   out.put_varint(text.size());
   out.put(as_bytes(text));
@@ -64,10 +67,32 @@ Result<LogChain> take_chain(ByteCursor& in) {
   return chain;
 }
 
+// What only epochs of pages have; of the others it is zero.
+void put_page_facts(ByteWriter& out, const native::EpochFacts& facts) {
+  out.put_le(facts.state.high());
+  out.put_le(facts.state.low());
+  out.put_le(facts.position.salt1);
+  out.put_le(facts.position.salt2);
+  out.put_varint(facts.position.checkpoint_sequence);
+  out.put_varint(facts.position.frame);
+}
+
+Result<void> take_page_facts(ByteCursor& in, native::EpochFacts& facts) {
+  TRY_ASSIGN(const auto high, in.take_le<std::uint64_t>());
+  TRY_ASSIGN(const auto low, in.take_le<std::uint64_t>());
+  facts.state = StateHash(high, low);
+  TRY_ASSIGN(facts.position.salt1, in.take_le<std::uint32_t>());
+  TRY_ASSIGN(facts.position.salt2, in.take_le<std::uint32_t>());
+  TRY_ASSIGN(facts.position.checkpoint_sequence, take_u32(in));
+  TRY_ASSIGN(facts.position.frame, take_u32(in));
+  return {};
+}
+
 }  // namespace
 
 Bytes key(DatabaseNo database, std::uint64_t number) {
   ByteWriter out;
+  out.reserve(sizeof(std::uint32_t) + sizeof(std::uint64_t));
   out.put_be(database.get());
   out.put_be(number);
   return std::move(out).take();
@@ -258,19 +283,15 @@ Result<SegmentRow> parse_segment(ByteView bytes) {
 Bytes encode(const EpochRow& row) {
   const native::EpochFacts& facts = row.facts;
   ByteWriter out;
+  out.reserve(kEpochBytes);
+  out.put_le(static_cast<std::uint8_t>(facts.how));
   out.put_varint(facts.epoch.get());
   out.put_le(facts.committed.get());
   out.put_le(facts.captured.get());
   out.put_varint(facts.size_bytes);
-  out.put_le(facts.state.high());
-  out.put_le(facts.state.low());
-  out.put_le(facts.position.salt1);
-  out.put_le(facts.position.salt2);
-  out.put_varint(facts.position.checkpoint_sequence);
-  out.put_varint(facts.position.frame);
+  if (native::has_pages(facts.how)) put_page_facts(out, facts);
   out.put_varint(facts.pages_changed);
   out.put_varint(facts.commits_folded);
-  out.put_le(static_cast<std::uint8_t>(facts.how));
   out.put_le(facts.flags);
   out.put_varint(facts.log_bytes);
   out.put_varint(row.segment.get());
@@ -289,19 +310,17 @@ Result<EpochRow> parse_epoch(ByteView bytes) {
   ByteCursor in(bytes);
   EpochRow row;
   native::EpochFacts& facts = row.facts;
+  TRY_ASSIGN(const auto how, in.take_le<std::uint8_t>());
+  if (how > static_cast<std::uint8_t>(native::Captured::kImage))
+    return Error::corrupt("index: how an epoch was captured");
+  facts.how = static_cast<native::Captured>(how);
   TRY_ASSIGN(const std::uint64_t epoch, in.take_varint());
   TRY_ASSIGN(const auto committed, in.take_le<std::int64_t>());
   TRY_ASSIGN(const auto captured, in.take_le<std::int64_t>());
   TRY_ASSIGN(facts.size_bytes, in.take_varint());
-  TRY_ASSIGN(const auto high, in.take_le<std::uint64_t>());
-  TRY_ASSIGN(const auto low, in.take_le<std::uint64_t>());
-  TRY_ASSIGN(facts.position.salt1, in.take_le<std::uint32_t>());
-  TRY_ASSIGN(facts.position.salt2, in.take_le<std::uint32_t>());
-  TRY_ASSIGN(facts.position.checkpoint_sequence, take_u32(in));
-  TRY_ASSIGN(facts.position.frame, take_u32(in));
+  if (native::has_pages(facts.how)) TRY(take_page_facts(in, facts));
   TRY_ASSIGN(facts.pages_changed, take_u32(in));
   TRY_ASSIGN(facts.commits_folded, take_u32(in));
-  TRY_ASSIGN(const auto how, in.take_le<std::uint8_t>());
   TRY_ASSIGN(facts.flags, in.take_le<std::uint8_t>());
   TRY_ASSIGN(facts.log_bytes, in.take_varint());
   TRY_ASSIGN(const std::uint32_t segment, take_u32(in));
@@ -315,16 +334,12 @@ Result<EpochRow> parse_epoch(ByteView bytes) {
     TRY_ASSIGN(layer.pages, take_u32(in));
     row.layers.push_back(layer);
   }
-  if (how > static_cast<std::uint8_t>(native::Captured::kImage))
-    return Error::corrupt("index: how an epoch was captured");
   if (basis > static_cast<std::uint8_t>(native::Basis::kUnproven))
     return Error::corrupt("index: what an epoch rests on");
   facts.basis = static_cast<native::Basis>(basis);
   facts.epoch = Epoch(epoch);
   facts.committed = UtcTime(committed);
   facts.captured = UtcTime(captured);
-  facts.state = StateHash(high, low);
-  facts.how = static_cast<native::Captured>(how);
   row.segment = SegmentNo(segment);
   row.base = SegmentNo(base);
   return row;

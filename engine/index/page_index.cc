@@ -133,6 +133,17 @@ Result<void> put(MDB_txn* txn, MDB_dbi table, ByteView key, ByteView bytes) {
   return {};
 }
 
+// For keys that mostly lie behind all others of their table: no place is looked for then, and pages
+// are filled to their ends.
+Result<void> append(MDB_txn* txn, MDB_dbi table, ByteView key, ByteView bytes) {
+  MDB_val wanted = value_of(key);
+  MDB_val value = value_of(bytes);
+  const int code = mdb_put(txn, table, &wanted, &value, MDB_APPEND);
+  if (code == MDB_KEYEXIST) return put(txn, table, key, bytes);
+  if (code != 0) return lmdb_failure(code, "store");
+  return {};
+}
+
 Result<void> erase_prefix(MDB_txn* txn, MDB_dbi table, ByteView prefix) {
   TRY_ASSIGN(Cursor cursor, Cursor::open(txn, table));
   TRY_ASSIGN(std::optional<Item> item, cursor.from(prefix));
@@ -533,8 +544,8 @@ Result<void> PageIndex::Writer::put_base(DatabaseNo database, Epoch end_epoch, S
 }
 
 Result<void> PageIndex::Writer::put_epoch(DatabaseNo database, const EpochRow& row) {
-  return put(reader_.txn_.get(), reader_.tables_->epochs,
-             rows::key(database, row.facts.epoch.get()), rows::encode(row));
+  return append(reader_.txn_.get(), reader_.tables_->epochs,
+                rows::key(database, row.facts.epoch.get()), rows::encode(row));
 }
 
 Result<void> PageIndex::Writer::put_log_extent(DatabaseNo database, SegmentNo base,
