@@ -60,7 +60,9 @@ JsonObject cache_status(const engine::CacheCounters& counters) {
       .set("misses", counters.misses)
       .set("bytes_held", counters.bytes_held)
       .set("bytes_max", counters.bytes_max)
-      .set("bytes_read", counters.bytes_read);
+      .set("bytes_read", counters.bytes_read)
+      .set("disk_hits", counters.disk_hits)
+      .set("disk_misses", counters.disk_misses);
   return object;
 }
 

@@ -24,6 +24,7 @@ engine::RepositoryOptions repository_options(const MountOptions& options,
   repository.cache_directory = absolute(options.cache_directory);
   repository.with_unproven = options.with_unproven;
   repository.cache_bytes = options.cache_bytes;
+  repository.disk_cache_bytes = options.disk_cache_bytes;
   return repository;
 }
 

@@ -19,6 +19,7 @@ struct MountOptions {
   std::string cache_directory;  // empty: the user's
   bool with_unproven = false;   // see engine::RepositoryOptions
   std::uint64_t cache_bytes = 256ULL * 1024 * 1024;
+  std::uint64_t disk_cache_bytes = 0;  // as RepositoryOptions has it
   bool foreground = false;
   bool allow_other = false;
   std::string endpoint_url;  // of object stores; empty: as AWS's own tools find it
@@ -26,8 +27,8 @@ struct MountOptions {
 };
 
 // Reads what mount(8) and fstab pass after -o: `cache=64M`, `cache_dir=DIR`, `allow_other`,
-// `log=FILE`, `endpoint_url=URL`, `unproven`; `ro`, `nosuid`, `nodev`, `noexec`, `noauto`, `user`,
-// `_netdev`, `defaults`, `x-*`, `nofail` and the like are accepted and change nothing. So is `rw`,
+// `log=FILE`, `endpoint_url=URL`, `disk_cache=1G`, `unproven`; `ro`, `nosuid`, `nodev`, `noexec`,
+// `noauto`, `user`, `_netdev`, `defaults`, `x-*`, `nofail` and the like are accepted and change nothing. So is `rw`,
 // because mount(8) passes it whenever fstab does not say `ro`; the mount is read-only all the same.
 // kInvalid names an unknown one.
 engine::Result<void> apply_mount_option_list(std::string_view comma_list, MountOptions& options);

@@ -27,7 +27,7 @@ bool is_meaningless(std::string_view option) {
 }
 
 // 64M, 2G, 512K, 1048576.
-Result<std::uint64_t> parse_size(std::string_view text) {
+Result<std::uint64_t> parse_size(std::string_view option, std::string_view text) {
   std::uint64_t number = 0;
   const char* const end = text.data() + text.size();
   const auto [rest, failure] = std::from_chars(text.data(), end, number);
@@ -38,8 +38,8 @@ Result<std::uint64_t> parse_size(std::string_view text) {
   std::uint64_t size = 0;
   if (failure != std::errc() || unit.size() > 1 || (!unit.empty() && power == 0) ||
       __builtin_mul_overflow(number, scale, &size))
-    return Error::invalid(
-        fmt::format("cache={}: a size is a number with K, M, G or T", engine::printable(text)));
+    return Error::invalid(fmt::format("{}={}: a size is a number with K, M, G or T", option,
+                                      engine::printable(text)));
   return size;
 }
 
@@ -49,7 +49,9 @@ Result<void> apply(std::string_view option, MountOptions& options) {
   const bool has_value = equals != std::string_view::npos;
   const std::string_view value = has_value ? option.substr(equals + 1) : std::string_view();
   if (has_value && name == "cache") {
-    TRY_ASSIGN(options.cache_bytes, parse_size(value));
+    TRY_ASSIGN(options.cache_bytes, parse_size(name, value));
+  } else if (has_value && name == "disk_cache") {
+    TRY_ASSIGN(options.disk_cache_bytes, parse_size(name, value));
   } else if (has_value && name == "cache_dir") {
     options.cache_directory = value;
   } else if (has_value && name == "endpoint_url") {
@@ -63,7 +65,7 @@ Result<void> apply(std::string_view option, MountOptions& options) {
   } else if (!is_meaningless(option)) {
     return Error::invalid(
         fmt::format("mount option {}: not known; there are cache=SIZE, cache_dir=DIR, log=FILE, "
-                    "endpoint_url=URL, allow_other, unproven",
+                    "endpoint_url=URL, disk_cache=SIZE, allow_other, unproven",
                     engine::printable(option)));
   }
   return {};

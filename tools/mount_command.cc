@@ -71,9 +71,11 @@ Action declare_mount(CLI::App& app) {
       ->required();
   app.add_option("MNT", words->mountpoint, "the mount point, a directory")->required();
   app.add_flag("-f,--foreground", words->foreground, "serve until unmounted or interrupted");
-  app.add_option("-o", words->option_lists,
-                 "options as mount(8) takes them: cache=SIZE, cache_dir=DIR, endpoint_url=URL,\n"
-                 "allow_other, log=FILE, unproven")
+  app.add_option(
+         "-o", words->option_lists,
+         "options as mount(8) takes them: cache=SIZE, cache_dir=DIR, endpoint_url=URL,\n"
+         "disk_cache=SIZE (on disk, of what comes out of a bucket), allow_other, log=FILE,\n"
+         "unproven")
       ->type_name("LIST")
       ->allow_extra_args(false);
   app.add_option("--cache", words->cache_size, "memory for decompressed blocks (default: 256M)")

@@ -9,6 +9,7 @@
 #include "engine/repo/refreshed.h"
 #include "engine/repo/stored_database.h"
 #include "engine/source/native_source.h"
+#include "engine/storage/range_cache.h"
 #include "engine/view/indexed_timeline.h"
 #include "engine/view/native_view.h"
 
@@ -22,6 +23,7 @@ struct NativeParts {
   std::shared_ptr<OpenSegments> open_segments;
   std::shared_ptr<ReadAhead> read_ahead;
   AheadPlan ahead;
+  std::shared_ptr<RangeCache> disk_cache;  // that `storage` reads through; null: none
 };
 
 // A manifest as it lies in the storage.

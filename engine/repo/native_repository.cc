@@ -39,13 +39,20 @@ Result<std::shared_ptr<NativeRepository>> NativeRepository::open(const Repositor
   TRY_ASSIGN(native::RepositoryInfo info,
              with_context(native::parse_repository(content->bytes), where));
   TRY_ASSIGN(OpenedIndex opened, open_index(options, info.id, index_kind));
+  std::shared_ptr<RangeCache> disk_cache;
+  if (options.disk_cache_bytes > 0 && storage->is_remote()) {
+    TRY_ASSIGN(disk_cache,
+               RangeCache::open(opened.directory + "/ranges", options.disk_cache_bytes));
+    storage = make_cached_storage(std::move(storage), disk_cache);
+  }
   const AheadPlan ahead = ahead_plan(*storage, options.cache_bytes);
   NativeParts parts{std::move(storage),
                     std::move(opened.index),
                     std::make_shared<BlockCache>(options.cache_bytes),
                     std::make_shared<OpenSegments>(),
                     std::make_shared<ReadAhead>(std::max(2U, thread_count(ahead.readers))),
-                    ahead};
+                    ahead,
+                    std::move(disk_cache)};
   return std::shared_ptr<NativeRepository>(
       new NativeRepository(std::move(parts), std::move(info), std::move(opened.directory)));
 }
@@ -106,6 +113,10 @@ CacheCounters NativeRepository::cache_counters() const {
   CacheCounters counters{cache.hits, cache.misses, cache.bytes_held, cache.bytes_max, 0};
   for (const auto& database : databases_.held())
     counters.bytes_read += database->stored_bytes_read();
+  if (parts_.disk_cache) {
+    counters.disk_hits = parts_.disk_cache->counters().hits;
+    counters.disk_misses = parts_.disk_cache->counters().misses;
+  }
   return counters;
 }
 

@@ -23,6 +23,8 @@ struct RepositoryOptions {
   std::string location;         // a directory, or "s3://bucket/prefix"
   std::string cache_directory;  // empty: the user's (see default_cache_directory)
   std::uint64_t cache_bytes = 256ULL * 1024 * 1024;
+  // On disk, of what was fetched from an object store; 0: none. Repositories of our own only.
+  std::uint64_t disk_cache_bytes = 0;
   // Also epochs of ZLayer's that are right only if nothing is missing of the log before them.
   bool with_unproven = false;
 };
@@ -41,6 +43,8 @@ struct CacheCounters {
   std::uint64_t bytes_held = 0;
   std::uint64_t bytes_max = 0;
   std::uint64_t bytes_read = 0;  // from the storage, stored form
+  std::uint64_t disk_hits = 0;   // pieces of RangeCache::kPieceBytes
+  std::uint64_t disk_misses = 0;
 };
 
 // What a database's history can give back.

@@ -51,6 +51,8 @@ TEST(MountOptionsTest, ReadSizesInUnits) {
   EXPECT_EQ(parsed("cache=2G").cache_bytes, 2ULL << 30);
   EXPECT_EQ(parsed("cache=1T").cache_bytes, 1ULL << 40);
   EXPECT_EQ(parsed("cache=4096").cache_bytes, 4096U);
+  EXPECT_EQ(parsed("disk_cache=3G").disk_cache_bytes, 3ULL << 30);
+  EXPECT_EQ(repository_options(parsed("disk_cache=1K"), "/r").disk_cache_bytes, 1024U);
 }
 
 class BadMountOptionTest : public ::testing::TestWithParam<std::string_view> {};
