@@ -15,7 +15,7 @@ using grafeo::Generation;
 
 constexpr std::size_t kExtentsAtOnce = 256;
 
-std::uint64_t end_of(ByteRange range) { return range.begin + range.size; }
+std::uint64_t range_end(ByteRange range) { return range.begin + range.size; }
 
 }  // namespace
 
@@ -76,9 +76,9 @@ Result<Pieces> GrafeoSource::read_image(const GrafeoEpoch& at, ByteRange range) 
 }
 
 Result<Pieces> GrafeoSource::read_log(const GrafeoEpoch& at, ByteRange range) const {
-  assert(end_of(range) <= at.log_file_bytes());
+  assert(range_end(range) <= at.log_file_bytes());
   Pieces pieces;
-  const std::uint64_t stored_end = std::min(end_of(range), at.row.log_bytes);
+  const std::uint64_t stored_end = std::min(range_end(range), at.row.log_bytes);
   std::uint64_t next = range.begin;
   while (next < stored_end) {
     TRY_ASSIGN(const auto found, extents(at, {next, stored_end - next}));
@@ -91,9 +91,10 @@ Result<Pieces> GrafeoSource::read_log(const GrafeoEpoch& at, ByteRange range) co
       next += size;
     }
   }
-  if (next < end_of(range)) {
+  if (next < range_end(range)) {
     const auto end = std::make_shared<const Bytes>(at.log_end());
-    pieces.push_back({end, ByteView(*end).subspan(next - at.row.log_bytes, end_of(range) - next)});
+    pieces.push_back(
+        {end, ByteView(*end).subspan(next - at.row.log_bytes, range_end(range) - next)});
   }
   return pieces;
 }
