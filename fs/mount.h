@@ -28,9 +28,9 @@ struct MountOptions {
 
 // Reads what mount(8) and fstab pass after -o: `cache=64M`, `cache_dir=DIR`, `allow_other`,
 // `log=FILE`, `endpoint_url=URL`, `disk_cache=1G`, `unproven`; `ro`, `nosuid`, `nodev`, `noexec`,
-// `noauto`, `user`, `_netdev`, `defaults`, `x-*`, `nofail` and the like are accepted and change nothing. So is `rw`,
-// because mount(8) passes it whenever fstab does not say `ro`; the mount is read-only all the same.
-// kInvalid names an unknown one.
+// `noauto`, `user`, `_netdev`, `defaults`, `x-*`, `nofail` and the like are accepted and change
+// nothing. So is `rw`, because mount(8) passes it whenever fstab does not say `ro`; the mount is
+// read-only all the same. kInvalid names an unknown one.
 engine::Result<void> apply_mount_option_list(std::string_view comma_list, MountOptions& options);
 
 // What to open for it. Places are absolute, because the process that serves leaves its working

@@ -323,6 +323,30 @@ TEST_F(S3MountTest, FetchesWhatLiesTogetherTogether) {
   EXPECT_LE(status("store", "gets"), 3 + blocks / 2);
 }
 
+// The store dies in the middle of a copy, and comes back.
+TEST_F(S3MountTest, FailsInTimeWhenTheStoreIsAwayAndServesAgainLater) {
+  for (int number = 1; number <= 150; ++number) commit(number);
+  must({"backup", database_, repository_});
+  for (const char* options : {"cache=1M", "cache=1M,disk_cache=8M"}) {
+    mount({"-o", options});
+    const std::string out = directory_ / "out";
+    const int before = proxy_->requests();
+    Process copying({"cp", in_epoch(1), out});
+    while (proxy_->requests() < before + 4 && !copying.ends_within(std::chrono::milliseconds(1)))
+      continue;
+    proxy_->fail({.fault = ProxyFault::kDrop, .times = 1'000'000});
+    const ProcessResult failed = copying.wait();
+    EXPECT_FALSE(failed.timed_out);
+    EXPECT_NE(failed.exit_code, 0);
+    EXPECT_NE(failed.err.find("Input/output error"), std::string::npos) << failed.err;
+    proxy_->fail({.times = 0});
+    const ProcessResult copied = run({"cp", in_epoch(1), out});
+    EXPECT_EQ(copied.exit_code, 0) << copied.err;
+    EXPECT_TRUE(content(out) == content(copy(150)));
+    unmount();
+  }
+}
+
 TEST_F(S3MountTest, ReadsNothingTwiceWithACacheOnDisk) {
   for (int number = 1; number <= 20; ++number) commit(number);
   must({"backup", database_, repository_});
