@@ -224,6 +224,77 @@ TEST_F(S3RepositoryTest, IsWholeOrNotThereWhenACopyDies) {
   EXPECT_GE(killed, 6);
 }
 
+// Killed when it has sent so many requests: the history is the old one or the new one, and the next
+// backup needs no human.
+TEST_F(S3RepositoryTest, KeepsTheOldOrTheNewHistoryWhenABackupDies) {
+  int killed = 0;
+  for (const bool first : {true, false}) {
+    for (int round = 0; round < 14; ++round) {
+      const std::string place = fmt::format("{}/{}-{}", repository_, first, round);
+      const std::string live = directory_ / "live.txt";
+      std::ofstream(live) << "old";
+      if (!first) must({"backup", live, place});
+      std::ofstream(live) << "new";
+      FaultyProxy proxy(RealS3::port());
+      Process writer({EPOCHFS_COMMAND, "backup", live, place, "--cache-dir", directory_ / "cache"},
+                     {.environment = RealS3::environment(proxy.port())});
+      while (proxy.requests() <= round && !writer.ends_within(std::chrono::milliseconds(1)))
+        continue;
+      writer.signal(SIGKILL);
+      const ProcessResult ended = writer.wait();
+      killed += ended.exit_code == 128 + SIGKILL ? 1 : 0;
+      const ProcessResult verified = epochfs({"verify", place});
+      EXPECT_TRUE(verified.exit_code == 0 || (first && verified.exit_code == 10)) << verified.out;
+      if (ended.out.find("epoch ") != std::string::npos) {
+        EXPECT_EQ(must({"restore", place, "-"}), "new");
+      }
+      must({"backup", live, place});
+      EXPECT_EQ(must({"restore", place, "-"}), "new");
+      if (!first) {
+        EXPECT_EQ(must({"restore", place + "@1", "-"}), "old");
+      }
+    }
+  }
+  EXPECT_GE(killed, 14);
+}
+
+// A sample of what tests/repo does to each byte of a repository in a directory.
+TEST_F(S3RepositoryTest, IsNeverReadWrongWhenAByteOfAnObjectFlips) {
+  for (int number = 1; number <= 3; ++number) {
+    commit(number);
+    must({"backup", database_, repository_});
+  }
+  const auto storage = engine::make_s3_storage(RealS3::settings(prefix_));
+  const auto listing = storage->list("app");
+  ASSERT_TRUE(listing) << listing.error().text;
+  constexpr int kPlaces = 5;
+  for (const engine::ObjectInfo& object : listing->objects) {
+    if (object.name == "cursor.json") continue;  // a hint
+    const std::string name = "app/" + object.name;
+    const auto good = storage->get(name, object.size_bytes);
+    ASSERT_TRUE(good) << good.error().text;
+    for (int place = 0; place < kPlaces; ++place) {
+      engine::Bytes bad = good->bytes;
+      bad[(2 * place + 1) * bad.size() / (2 * kPlaces)] ^= std::byte{0x40};
+      ASSERT_TRUE(storage->replace(name, bad, storage->stat(name)->version));
+      SCOPED_TRACE(fmt::format("{} place {}", name, place));
+      EXPECT_EQ(epochfs({"verify", repository_}).exit_code, 4);
+      for (const int epoch : {1, 3}) {
+        const std::string out = directory_ / "restored";
+        files::remove(out);
+        const ProcessResult restored =
+            epochfs({"restore", fmt::format("{}@{}", repository_, epoch), out});
+        EXPECT_EQ(files::exists(out), restored.exit_code == 0);
+        if (restored.exit_code == 0) {
+          EXPECT_TRUE(content(out) == content(copy(epoch)));
+        }
+      }
+    }
+    ASSERT_TRUE(storage->replace(name, good->bytes, storage->stat(name)->version));
+  }
+  must({"verify", repository_});
+}
+
 TEST_F(S3RepositoryTest, IsFoundWhereTheCommandIsTold) {
   commit(1);
   must({"backup", database_, repository_});
