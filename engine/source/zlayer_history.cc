@@ -288,11 +288,10 @@ class Derivation {
     return generation;
   }
 
-  // Whether a snapshot that seems to hold pages of the middle of a generation really does: then
-  // every page that was last written by then is in it. Otherwise a page was merely written again
-  // unchanged.
-  [[nodiscard]] bool is_inside(const SnapshotFacts& snapshot, const WalFacts& facts,
-                               std::uint32_t low) const {
+  // Whether a snapshot that holds a page of the middle of a generation was taken there: then every
+  // page that was last written by then is in it, even if a checkpoint was under way.
+  [[nodiscard]] static bool is_inside(const SnapshotFacts& snapshot, const WalFacts& facts,
+                                      std::uint32_t low) {
     for (std::uint32_t frame = 1; frame <= low; ++frame) {
       const WalFrame found = facts.frame(frame);
       const bool is_last = facts.newest(found.page, last_frame(facts)) == frame;
@@ -302,13 +301,28 @@ class Derivation {
   }
 
   // Pages that the generation before wrote differ between the two.
-  [[nodiscard]] bool differ_in(const WalFacts& before, const SnapshotFacts& one,
-                               const SnapshotFacts& other) const {
+  [[nodiscard]] static bool differ_in(const WalFacts& before, const SnapshotFacts& one,
+                                      const SnapshotFacts& other) {
     for (std::uint32_t frame = 1; frame <= last_frame(before); ++frame) {
       const PageNo page = before.frame(frame).page;
       if (one.hash(page) != other.hash(page)) return true;
     }
     return false;
+  }
+
+  // The first write of page 1 in a log goes on from the counter of the page that it rests on, or
+  // from an earlier one that its connection had read.
+  [[nodiscard]] static bool counter_fits(const SnapshotFacts& snapshot, const WalFacts& facts) {
+    const auto counter = facts.change_counter();
+    return !counter || *counter - snapshot.change_counter() <= 1;
+  }
+
+  // By the numbers, logs are missing between the generation and the one that is known before it.
+  [[nodiscard]] bool is_behind_gap(std::uint32_t number) const {
+    const Generation& before = generations_[number - 1];
+    const Generation& generation = generations_[number];
+    const bool is_new_file = before.lineage() != generation.lineage();
+    return generation.facts().sequence() != (is_new_file ? 0 : before.facts().sequence() + 1);
   }
 
   // Whether it could be a base at all. A snapshot that was taken behind a generation can only be if
@@ -321,6 +335,7 @@ class Derivation {
     return !watched_[place].is_stale;
   }
 
+  // kUnproven: nothing speaks against it.
   [[nodiscard]] std::optional<Candidate> judge(std::size_t place, std::uint32_t number) {
     if (!is_worth_weighing(place, number)) return std::nullopt;
     const ZlayerSnapshot& snapshot = snapshots_[place];
@@ -329,35 +344,77 @@ class Derivation {
     const Evidence evidence = weigh(images_, snapshot.facts, number);
     if (evidence.stale < number) watched_[place].is_stale = true;
     if (evidence.stale < number) return std::nullopt;
-    if (evidence.low && evidence.low->generation > number) return std::nullopt;
-    std::uint32_t inside = 0;
-    if (evidence.low && evidence.low->generation == number) inside = evidence.low->frame;
-    if (inside > 0 && snapshot.taken <= generation.first_seen &&
-        !is_inside(snapshot.facts, facts, inside))
-      inside = 0;
-    if (inside > 0) return Candidate{place, inside, Basis::kShown};
-    if (snapshot.taken > generation.last_seen) return std::nullopt;
+    std::optional<Moment> low = evidence.low;
+    if (low && low->generation >= number && low->frame > 0 &&
+        !is_inside(snapshot.facts, generations_[low->generation].facts(), low->frame)) {
+      // It is newer than all that is known of that generation. Or, where it is older by its time,
+      // it merely holds a page that came to look alike again.
+      if (snapshot.taken > generation.first_seen) return std::nullopt;
+      low.reset();
+    }
+    if (low && low->generation > number) return std::nullopt;
+    if (low && low->generation == number && low->frame > 0)
+      return Candidate{place, low->frame, Basis::kShown};
+    if (snapshot.taken > generation.last_seen || !counter_fits(snapshot.facts, facts))
+      return std::nullopt;
     if (number == 0)
       return Candidate{place, 0, facts.sequence() == 0 ? Basis::kShown : Basis::kAssumed};
+    if (is_behind_gap(number)) {
+      // Whatever was lost came before it only if the log had begun when it was taken.
+      if (snapshot.taken <= generation.first_seen) return std::nullopt;
+      return Candidate{place, 0, Basis::kAssumed};
+    }
     if (evidence.holds_end_before) return Candidate{place, 0, Basis::kShown};
     const auto& base = bases_[number - 1];
     const Generation& before = generations_[number - 1];
     if (base && before.last_seen <= snapshot.taken &&
         differ_in(before.facts(), snapshots_[*base].facts, snapshot.facts))
       return Candidate{place, 0, Basis::kAssumed};
-    return std::nullopt;
+    return Candidate{place, 0, Basis::kUnproven};
   }
 
-  // The best first: usable from the earliest frame, shown, late.
+  // A snapshot for which nothing speaks is a base only if it is later than one for which something
+  // does.
+  void settle_unproven(std::vector<Candidate>& candidates) const {
+    std::optional<UtcTime> earliest;
+    for (const Candidate& candidate : candidates) {
+      const UtcTime taken = snapshots_[candidate.snapshot].taken;
+      if (candidate.first_frame == 0 && candidate.basis != Basis::kUnproven)
+        earliest = std::min(earliest.value_or(taken), taken);
+    }
+    std::erase_if(candidates, [&](const Candidate& candidate) {
+      return candidate.basis == Basis::kUnproven &&
+             (!earliest || snapshots_[candidate.snapshot].taken < *earliest);
+    });
+    for (Candidate& candidate : candidates) {
+      if (candidate.basis == Basis::kUnproven) candidate.basis = Basis::kAssumed;
+    }
+  }
+
+  // What is shown of a snapshot is shown of all that are equal to it.
+  void share_evidence(std::vector<Candidate>& candidates) const {
+    for (Candidate& candidate : candidates) {
+      const SnapshotFacts& facts = snapshots_[candidate.snapshot].facts;
+      const bool is_shown = std::ranges::any_of(candidates, [&](const Candidate& other) {
+        return other.basis == Basis::kShown && other.first_frame == candidate.first_frame &&
+               snapshots_[other.snapshot].facts.is_equal(facts);
+      });
+      if (is_shown) candidate.basis = Basis::kShown;
+    }
+  }
+
+  // The best first: usable from the earliest frame, and late: of two that differ, the earlier one
+  // lacks what the later one has, whatever speaks for it.
   void find_bases(std::uint32_t number) {
     std::vector<Candidate> found;
     for (std::size_t place = 0; place < snapshots_.size(); ++place) {
       if (const auto candidate = judge(place, number)) found.push_back(*candidate);
     }
+    settle_unproven(found);
     std::ranges::stable_sort(found, {}, [&](const Candidate& candidate) {
-      return std::tuple(candidate.first_frame, candidate.basis != Basis::kShown,
-                        -snapshots_[candidate.snapshot].taken.get());
+      return std::tuple(candidate.first_frame, -snapshots_[candidate.snapshot].taken.get());
     });
+    share_evidence(found);
     const bool has_base = !found.empty() && found.front().first_frame == 0;
     bases_.push_back(has_base ? std::optional(found.front().snapshot) : std::nullopt);
     candidates_.push_back(std::move(found));
@@ -443,12 +500,18 @@ class Derivation {
     bool is_used = false;  // by the generation that is on top now
   };
 
-  static std::optional<Candidate> first_base(const std::vector<Candidate>& candidates,
-                                             std::vector<Coverage>& coverage, const WalFacts& facts,
-                                             const WalCommit& commit) {
+  // One that was taken before another which does not cover the commit is too old, even if it
+  // happens to be larger.
+  [[nodiscard]] std::optional<Candidate> first_base(const std::vector<Candidate>& candidates,
+                                                    std::vector<Coverage>& coverage,
+                                                    const WalFacts& facts,
+                                                    const WalCommit& commit) const {
+    UtcTime too_early(std::numeric_limits<std::int64_t>::min());
     for (std::size_t i = 0; i < candidates.size(); ++i) {
-      if (candidates[i].first_frame <= commit.frame && coverage[i].covers(facts, commit))
-        return candidates[i];
+      const UtcTime taken = snapshots_[candidates[i].snapshot].taken;
+      if (candidates[i].first_frame > commit.frame || taken < too_early) continue;
+      if (coverage[i].covers(facts, commit)) return candidates[i];
+      too_early = taken;
     }
     return std::nullopt;
   }

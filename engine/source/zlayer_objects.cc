@@ -12,8 +12,6 @@ namespace epochfs::engine {
 namespace {
 
 using zlayer::UselessFacts;
-using zlayer::WalCommit;
-using zlayer::WalFrame;
 
 // A database of nothing but zeros shrinks by far more; whoever has such a one of this size has
 // room for a few megabytes of it, too.
@@ -67,27 +65,30 @@ class WalScan {
     const ByteView page = bytes.subspan(sqlite::kWalFrameHeaderSize);
     const sqlite::WalFrameHeader frame = sqlite::parse_wal_frame_header(raw);
     if (frame.page == PageNo(0) || frame.salts != header_.salts ||
-        frames_.size() == std::numeric_limits<std::uint32_t>::max())
+        content_.frames.size() == std::numeric_limits<std::uint32_t>::max())
       return false;
     checksum_ = chain_frame(checksum_, header_.order, raw, page);
     if (frame.checksum != checksum_) return false;
-    frames_.push_back({frame.page, page_hash(page)});
+    content_.frames.push_back({frame.page, page_hash(page)});
+    if (frame.page == PageNo(1) && !content_.change_counter) {
+      const auto database = sqlite::parse_database_header(page);
+      if (database) content_.change_counter = database->change_counter;
+    }
     if (frame.database_pages != 0)
-      commits_.push_back(
-          {static_cast<std::uint32_t>(frames_.size()), frame.database_pages, frame.checksum});
+      content_.commits.push_back({static_cast<std::uint32_t>(content_.frames.size()),
+                                  frame.database_pages, frame.checksum});
     return true;
   }
 
   [[nodiscard]] Bytes facts(std::uint64_t plain_bytes) && {
-    frames_.resize(commits_.empty() ? 0 : commits_.back().frame);
-    return zlayer::encode_wal_facts(header_, plain_bytes, frames_, commits_);
+    content_.frames.resize(content_.commits.empty() ? 0 : content_.commits.back().frame);
+    return zlayer::encode_wal_facts(header_, plain_bytes, content_);
   }
 
  private:
   sqlite::WalHeader header_;
   sqlite::WalChecksum checksum_;
-  std::vector<WalFrame> frames_;
-  std::vector<WalCommit> commits_;
+  zlayer::WalContent content_;
 };
 
 Result<Bytes> examine_wal(ZstdStream& stream) {

@@ -32,6 +32,10 @@ std::optional<std::uint64_t> SnapshotFacts::hash(PageNo page) const noexcept {
       hashes_.subspan((std::size_t{page.get()} - 1) * kHashBytes, kHashBytes));
 }
 
+bool SnapshotFacts::is_equal(const SnapshotFacts& other) const noexcept {
+  return page_size_ == other.page_size_ && std::ranges::equal(hashes_, other.hashes_);
+}
+
 WalCommit WalFacts::commit(std::uint32_t index) const noexcept {
   const ByteView at = commits_.subspan(std::size_t{index} * kCommitBytes, kCommitBytes);
   return {load_le<std::uint32_t>(at),
@@ -71,6 +75,7 @@ Result<SnapshotFacts> parse_snapshot_facts(ByteView bytes) {
   TRY_ASSIGN(facts.page_size_, take_page_size(in));
   TRY_ASSIGN(const auto wal_mode, in.take_le<std::uint8_t>());
   TRY_ASSIGN(const auto size_disagrees, in.take_le<std::uint8_t>());
+  TRY_ASSIGN(facts.change_counter_, in.take_le<std::uint32_t>());
   TRY_ASSIGN(facts.page_count_, in.take_le<std::uint32_t>());
   TRY_ASSIGN(facts.hashes_, in.take(std::size_t{facts.page_count_} * kHashBytes));
   TRY(in.expect_end());
@@ -86,6 +91,9 @@ Result<WalFacts> parse_wal_facts(ByteView bytes) {
   TRY_ASSIGN(facts.salts_.first, in.take_le<std::uint32_t>());
   TRY_ASSIGN(facts.salts_.second, in.take_le<std::uint32_t>());
   TRY_ASSIGN(facts.sequence_, in.take_le<std::uint32_t>());
+  TRY_ASSIGN(const auto has_counter, in.take_le<std::uint8_t>());
+  TRY_ASSIGN(const auto counter, in.take_le<std::uint32_t>());
+  if (has_counter != 0) facts.change_counter_ = counter;
   TRY_ASSIGN(facts.commit_count_, in.take_le<std::uint32_t>());
   TRY_ASSIGN(facts.frame_count_, in.take_le<std::uint32_t>());
   TRY_ASSIGN(facts.commits_, in.take(std::size_t{facts.commit_count_} * kCommitBytes));
@@ -134,13 +142,15 @@ Bytes encode_snapshot_facts(const sqlite::DatabaseHeader& header,
   out.put_le(header.page_size.bytes());
   out.put_le(static_cast<std::uint8_t>(header.wal_mode ? 1 : 0));
   out.put_le(static_cast<std::uint8_t>(size_disagrees ? 1 : 0));
+  out.put_le(header.change_counter);
   out.put_le(page_count);
   for (const std::uint64_t hash : hashes) out.put_le(hash);
   return std::move(out).take();
 }
 
 Bytes encode_wal_facts(const sqlite::WalHeader& header, std::uint64_t plain_bytes,
-                       const std::vector<WalFrame>& frames, const std::vector<WalCommit>& commits) {
+                       const WalContent& content) {
+  const auto& [frames, commits, change_counter] = content;
   std::vector<std::uint64_t> by_page;
   by_page.reserve(frames.size());
   for (std::uint32_t i = 0; i < frames.size(); ++i)
@@ -153,6 +163,8 @@ Bytes encode_wal_facts(const sqlite::WalHeader& header, std::uint64_t plain_byte
   out.put_le(header.salts.first);
   out.put_le(header.salts.second);
   out.put_le(header.sequence);
+  out.put_le(static_cast<std::uint8_t>(change_counter ? 1 : 0));
+  out.put_le(change_counter.value_or(0));
   out.put_le(static_cast<std::uint32_t>(commits.size()));
   out.put_le(static_cast<std::uint32_t>(frames.size()));
   for (const WalCommit& commit : commits) {

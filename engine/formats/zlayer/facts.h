@@ -29,14 +29,20 @@ class SnapshotFacts {
   [[nodiscard]] std::uint32_t page_count() const noexcept { return page_count_; }
   // Its header has another number of pages than it: no state that was ever committed.
   [[nodiscard]] bool size_disagrees() const noexcept { return size_disagrees_; }
+  // Of its first page: how often that was written since the database was made, as far as the
+  // connections knew.
+  [[nodiscard]] std::uint32_t change_counter() const noexcept { return change_counter_; }
   // XXH3-64 of a page; nullopt: the file has no such page.
   [[nodiscard]] std::optional<std::uint64_t> hash(PageNo page) const noexcept;
+  // The same pages.
+  [[nodiscard]] bool is_equal(const SnapshotFacts& other) const noexcept;
 
  private:
   friend Result<SnapshotFacts> parse_snapshot_facts(ByteView bytes);
   PageSize page_size_;
   bool wal_mode_ = false;
   bool size_disagrees_ = false;
+  std::uint32_t change_counter_ = 0;
   std::uint32_t page_count_ = 0;
   ByteView hashes_;
 };
@@ -63,6 +69,10 @@ class WalFacts {
   [[nodiscard]] WalCommit commit(std::uint32_t index) const noexcept;
   [[nodiscard]] std::uint32_t frame_count() const noexcept { return frame_count_; }
   [[nodiscard]] WalFrame frame(std::uint32_t frame) const noexcept;
+  // In the first frame of the database's first page; nullopt: there is none.
+  [[nodiscard]] std::optional<std::uint32_t> change_counter() const noexcept {
+    return change_counter_;
+  }
   // The newest frame of the page that is not after `frame`.
   [[nodiscard]] std::optional<std::uint32_t> newest(PageNo page,
                                                     std::uint32_t frame) const noexcept;
@@ -74,6 +84,7 @@ class WalFacts {
   PageSize page_size_;
   sqlite::WalSalts salts_;
   std::uint32_t sequence_ = 0;
+  std::optional<std::uint32_t> change_counter_;
   std::uint32_t commit_count_ = 0;
   std::uint32_t frame_count_ = 0;
   ByteView commits_;
@@ -96,9 +107,13 @@ Result<Facts> parse_facts(ByteView bytes);  // kCorrupt
 // `hashes`: of every page, in order.
 Bytes encode_snapshot_facts(const sqlite::DatabaseHeader& header,
                             const std::vector<std::uint64_t>& hashes);
-// `frames` end with the last commit.
+struct WalContent {
+  std::vector<WalFrame> frames;  // up to the last commit
+  std::vector<WalCommit> commits;
+  std::optional<std::uint32_t> change_counter;
+};
 Bytes encode_wal_facts(const sqlite::WalHeader& header, std::uint64_t plain_bytes,
-                       const std::vector<WalFrame>& frames, const std::vector<WalCommit>& commits);
+                       const WalContent& content);
 Bytes encode_useless_facts(const UselessFacts& facts, std::uint64_t plain_bytes);
 
 }  // namespace epochfs::engine::zlayer
