@@ -531,6 +531,8 @@ class Derivation {
     const Generation& generation = generations_[number];
     if (below.is_used) below.layers.pop_back();
     if (below.layers.size() >= kLayersMax) return;
+    // No honest log grows a database by more pages than it has frames, and the page of the locks.
+    if (commit.pages > below.layers.back().pages + std::uint64_t{commit.frame} + 1) return;
     below.is_used = true;
     below.layers.push_back(layer);
     const std::uint32_t changed = below.states.apply(generation.facts(), commit);
