@@ -530,6 +530,7 @@ class Derivation {
                     Carried& below) {
     const Generation& generation = generations_[number];
     if (below.is_used) below.layers.pop_back();
+    below.is_used = false;
     if (below.layers.size() >= kLayersMax) return;
     // No honest log grows a database by more pages than it has frames, and the page of the locks.
     if (commit.pages > below.layers.back().pages + std::uint64_t{commit.frame} + 1) return;
