@@ -487,7 +487,7 @@ TEST_P(PackedGrafeoTest, IsReadThroughFewerDescriptorsThanItHasSegments) {
   must_import(db, 41);
   const auto database = open_database();
   // A sanitizer needs some itself, and takes their lack for damaged memory: there all are enough.
-  const FewDescriptors few(12 * one_of_many_under_sanitizers(10));
+  const FewDescriptors few(12 * epochfs::test::one_of_many_under_sanitizers(10));
   for (const auto& [number, expected] : db.expected()) {
     const auto view = database->view(Epoch(number));
     ASSERT_TRUE(view) << number << ": " << view.error().text;
