@@ -25,7 +25,7 @@ std::shared_future<AheadBlob::Outcome> AheadBlob::piece(std::uint64_t number) co
   // The one that is wanted comes last, and so is the one that was used last.
   for (std::uint64_t ahead = std::min(number + kPiecesAhead, pieces - 1); ahead > number; --ahead)
     fetch(ahead);
-  const std::shared_future<Outcome> wanted = fetch(number).outcome;
+  std::shared_future<Outcome> wanted = fetch(number).outcome;
   while (recent_.size() > kPieces) done.splice(done.begin(), recent_, std::prev(recent_.end()));
   return wanted;
 }

@@ -85,7 +85,7 @@ INSTANTIATE_TEST_SUITE_P(Replicated, ZlayerTest,
 TEST_F(ZlayerTest, TakesInWhatIsStoredWhileItIsMounted) {
   make("plain");
   const std::vector<std::string> copies = objects_in("wal");
-  const std::string newest = copies.back();
+  const std::string& newest = copies.back();
   files::rename(newest, directory_ / "later");
   files::create_directory(directory_ / "mnt");
   ASSERT_EQ(epochfs({"mount", objects_, directory_ / "mnt"}).exit_code, 0);
