@@ -271,8 +271,8 @@ TEST(ManifestTest, HidesNoGoodEntryBehindABadOne) {
   for (const Manifest& manifest : {some_manifest(), grafeo_manifest()}) {
     const std::string json = encode_manifest(manifest);
     for (const std::string entry :
-         {"7", "null", "true", "\"text\"", "[]", "[[{\"kind\": \"Full\"}]]", "{}",
-          "{\"kind\": \"Full\", \"kind\": \"Full\"}", "{\"kind\": {\"kind\": [1]}}"}) {
+         {"7", "null", "true", R"("text")", "[]", R"([[{"kind": "Full"}]])", "{}",
+          R"({"kind": "Full", "kind": "Full"})", R"({"kind": {"kind": [1]}})"}) {
       const auto parsed = parse_manifest(as_bytes(with_second_entry(json, entry)));
       ASSERT_TRUE(parsed) << entry << ": " << parsed.error().text;
       ASSERT_EQ(parsed->segments.size(), 3U) << entry;
