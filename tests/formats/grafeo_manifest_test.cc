@@ -110,7 +110,7 @@ TEST(GrafeoManifestTest, HidesNoGoodEntryBehindABadOne) {
 }
 
 TEST(GrafeoManifestTest, TellsWhatABadEntrySaysOfItself) {
-  const std::string entry = replaced_once(kJsonEntry, "\"checksum\":2", "\"checksum\":\"2\"");
+  const std::string entry = replaced_once(kJsonEntry, "\"checksum\":2", R"("checksum":"2")");
   const auto manifest = parse_manifest(as_bytes(json_manifest("2", entry)));
   ASSERT_TRUE(manifest) << manifest.error().text;
   const SegmentEntry& bad = manifest->segments.at(0);
