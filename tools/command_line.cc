@@ -166,7 +166,7 @@ Outcome<ExitCode> run_command(const Command& command, std::vector<std::string> a
   }
   if (!context.endpoint_url.empty())
     engine::choose_endpoint_url(context.endpoint_url, "--endpoint-url");
-  const Outcome<ExitCode> outcome = action(context);
+  Outcome<ExitCode> outcome = action(context);
   tell_store_requests(context);
   return outcome;
 }
