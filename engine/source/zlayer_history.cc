@@ -458,6 +458,7 @@ class Derivation {
     const WalFacts& facts = generation.facts();
     const std::vector<Candidate>& candidates = candidates_[number];
     std::vector<Coverage> coverage;
+    coverage.reserve(candidates.size());
     for (const Candidate& candidate : candidates)
       coverage.emplace_back(snapshots_[candidate.snapshot].facts);
     std::optional<Carried> below = follows(number) ? std::move(end_before_) : std::nullopt;
@@ -468,6 +469,7 @@ class Derivation {
     end_before_.reset();
     std::optional<std::size_t> base;
     std::optional<States> states;
+    ZlayerLayer newest;
     for (std::uint32_t i = 0; i < facts.commit_count(); ++i) {
       const WalCommit commit = facts.commit(i);
       const auto chosen = first_base(candidates, coverage, facts, commit);
@@ -486,9 +488,10 @@ class Derivation {
                          {facts_of(generation, commit, *states, changed, chosen->basis),
                           chosen->snapshot,
                           {layer}}});
-      if (with_unproven_ && i + 1 == facts.commit_count())
-        end_before_ = Carried{chosen->snapshot, {layer}, *std::move(states)};
+      newest = layer;
     }
+    if (with_unproven_ && newest.frame == last_frame(facts))
+      end_before_ = Carried{*base, {newest}, *std::move(states)};
     if (with_unproven_ && !end_before_ && below && below->is_used) end_before_ = std::move(below);
   }
 
