@@ -7,11 +7,11 @@
 #include <map>
 #include <optional>
 #include <tuple>
-#include <unordered_map>
 #include <unordered_set>
 
-#include "engine/core/hash.h"
 #include "engine/core/text.h"
+#include "engine/source/zlayer_images.h"
+#include "engine/source/zlayer_states.h"
 
 namespace epochfs::engine {
 namespace {
@@ -21,17 +21,6 @@ using zlayer::SnapshotFacts;
 using zlayer::WalCommit;
 using zlayer::WalFacts;
 using zlayer::WalFrame;
-
-// A moment in the life of a page: frame 0 is the base that a generation was found to rest on.
-struct Moment {
-  std::uint32_t generation = 0;
-  std::uint32_t frame = 0;
-  friend auto operator<=>(const Moment&, const Moment&) = default;
-};
-struct Image {
-  Moment moment;
-  std::uint64_t hash = 0;
-};
 
 struct Generation {
   std::vector<const ZlayerCopy*> copies;  // that agree with the longest
@@ -50,13 +39,9 @@ struct Candidate {
   Basis basis = Basis::kShown;
 };
 
-std::uint32_t last_frame(const WalFacts& facts) {
-  return facts.commit(facts.commit_count() - 1).frame;
-}
-
 // Whether both say the same up to the last commit that both have.
 bool agree(const WalFacts& one, const WalFacts& other) {
-  const WalFacts& shorter = last_frame(one) <= last_frame(other) ? one : other;
+  const WalFacts& shorter = one.frame_count() <= other.frame_count() ? one : other;
   const WalFacts& longer = &shorter == &one ? other : one;
   std::uint32_t at = 0;
   std::uint32_t behind = longer.commit_count();
@@ -71,147 +56,14 @@ bool agree(const WalFacts& one, const WalFacts& other) {
   return at < longer.commit_count() && longer.commit(at) == last;
 }
 
-std::uint64_t zero_page_hash(PageSize page_size) { return page_hash(Bytes(page_size.bytes())); }
-
-// Every known image of every page, in the order of their moments.
-class Images {
- public:
-  void add(const WalFacts& facts, std::uint32_t generation) {
-    for (std::uint32_t frame = 1; frame <= last_frame(facts); ++frame) {
-      const WalFrame found = facts.frame(frame);
-      of_page_[found.page.get()].push_back({{generation, frame}, found.hash});
-    }
-  }
-  void add_base(PageNo page, std::uint32_t generation, std::uint64_t hash) {
-    std::vector<Image>& images = of_page_[page.get()];
-    const Moment moment{generation, 0};
-    const auto at = std::ranges::lower_bound(images, moment, {}, &Image::moment);
-    if (at == images.end() || at->moment != moment) images.insert(at, {moment, hash});
-  }
-  [[nodiscard]] const std::unordered_map<std::uint32_t, std::vector<Image>>& all() const {
-    return of_page_;
-  }
-
- private:
-  std::unordered_map<std::uint32_t, std::vector<Image>> of_page_;
-};
-
-// What the pages of a snapshot say about when it was taken.
-struct Evidence {
-  std::optional<Moment> low;  // it was taken after that: the latest of its pages' earliest images
-  std::uint32_t stale = std::numeric_limits<std::uint32_t>::max();  // in that generation it is old
-  bool holds_end_before = false;  // it has the last image of a page of the generation before
-};
-
-Evidence weigh(const Images& images, const SnapshotFacts& snapshot, std::uint32_t generation) {
-  Evidence evidence;
-  for (const auto& [page, moments] : images.all()) {
-    const auto hash = snapshot.hash(PageNo(page));
-    if (!hash) continue;
-    std::optional<std::size_t> last;
-    for (std::size_t i = 0; i < moments.size(); ++i) {
-      if (moments[i].hash != *hash) continue;
-      if (!last) evidence.low = std::max(evidence.low, std::optional(moments[i].moment));
-      last = i;
-      const Moment moment = moments[i].moment;
-      const bool is_last_of_it =
-          i + 1 == moments.size() || moments[i + 1].moment.generation >= generation;
-      if (moment.generation + 1 == generation && moment.frame > 0 && is_last_of_it)
-        evidence.holds_end_before = true;
-    }
-    if (last && *last + 1 < moments.size())
-      evidence.stale = std::min(evidence.stale, moments[*last + 1].moment.generation);
-  }
-  return evidence;
+// Pages that the commit with that index wrote.
+std::uint32_t pages_changed(const WalFacts& facts, std::uint32_t index) {
+  std::unordered_set<std::uint32_t> pages;
+  for (std::uint32_t frame = index == 0 ? 1 : facts.commit(index - 1).frame + 1;
+       frame <= facts.commit(index).frame; ++frame)
+    pages.insert(facts.frame(frame).page.get());
+  return static_cast<std::uint32_t>(pages.size());
 }
-
-// How far a log's frames cover the growth of a database behind a snapshot.
-class Coverage {
- public:
-  explicit Coverage(const SnapshotFacts& snapshot)
-      : end_(snapshot.page_count()),
-        lock_page_(sqlite::lock_byte_page(snapshot.page_size()).get()) {}
-
-  bool covers(const WalFacts& facts, const WalCommit& commit) {
-    for (; frame_ < commit.frame; ++frame_) {
-      const std::uint32_t page = facts.frame(frame_ + 1).page.get();
-      if (page > end_) written_.insert(page);
-    }
-    while (end_ < commit.pages && (end_ + 1 == lock_page_ || written_.erase(end_ + 1) > 0)) ++end_;
-    return commit.pages <= end_;
-  }
-
- private:
-  std::uint32_t end_;  // pages up to here are in one or the other
-  std::uint32_t lock_page_;
-  std::uint32_t frame_ = 0;  // up to here the frames were looked at
-  std::unordered_set<std::uint32_t> written_;
-};
-
-// The pages of one state after the other, as hashes, and their sum.
-class States {
- public:
-  explicit States(const SnapshotFacts& base)
-      : page_size_(base.page_size()), zero_(zero_page_hash(page_size_)) {
-    for (std::uint32_t page = 1; page <= base.page_count(); ++page)
-      hashes_.push_back(base.hash(PageNo(page)).value_or(0));
-    resize(base.page_count());
-  }
-
-  // The frames up to the commit's; the number of pages that they change.
-  std::uint32_t apply(const WalFacts& facts, const WalCommit& commit) {
-    std::unordered_set<std::uint32_t> changed;
-    for (; frame_ < commit.frame; ++frame_) {
-      const WalFrame frame = facts.frame(frame_ + 1);
-      changed.insert(frame.page.get());
-      // Beyond the end of the database it may still come to be seen, when that grows.
-      if (frame.page.get() <= pages_) {
-        state_.remove(frame.page, hashes_[frame.page.get() - 1]);
-        state_.add(frame.page, frame.hash);
-        hashes_[frame.page.get() - 1] = frame.hash;
-      } else if (frame.page.get() <= hashes_.size()) {
-        hashes_[frame.page.get() - 1] = frame.hash;
-      } else {
-        beyond_[frame.page.get()] = frame.hash;
-      }
-    }
-    resize(commit.pages);
-    return static_cast<std::uint32_t>(changed.size());
-  }
-  // Another generation on top of what is there: what lies behind the end is forgotten.
-  void begin_generation() {
-    hashes_.resize(pages_);
-    beyond_.clear();
-    frame_ = 0;
-  }
-
-  [[nodiscard]] StateHash state() const {
-    StateHash state = state_;
-    state.add_size(size_bytes());
-    return state;
-  }
-  [[nodiscard]] std::uint64_t size_bytes() const {
-    return std::uint64_t{pages_} * page_size_.bytes();
-  }
-
- private:
-  void resize(std::uint32_t pages) {
-    while (hashes_.size() < pages) {
-      const auto found = beyond_.extract(static_cast<std::uint32_t>(hashes_.size() + 1));
-      hashes_.push_back(found ? found.mapped() : zero_);
-    }
-    for (; pages_ < pages; ++pages_) state_.add(PageNo(pages_ + 1), hashes_[pages_]);
-    for (; pages_ > pages; --pages_) state_.remove(PageNo(pages_), hashes_[pages_ - 1]);
-  }
-
-  PageSize page_size_;
-  std::uint64_t zero_;
-  std::vector<std::uint64_t> hashes_;  // also of pages behind the end, as they were last
-  std::unordered_map<std::uint32_t, std::uint64_t> beyond_;
-  std::uint32_t pages_ = 0;
-  std::uint32_t frame_ = 0;
-  StateHash state_;
-};
 
 class Derivation {
  public:
@@ -223,7 +75,7 @@ class Derivation {
     gather_generations();
     for (std::uint32_t i = 0; i < generations_.size(); ++i) images_.add(generations_[i].facts(), i);
     for (const ZlayerSnapshot& snapshot : snapshots_) {
-      const auto low = weigh(images_, snapshot.facts, 0).low;
+      const auto low = images_.weigh(snapshot.facts, 0).low;
       watched_.push_back({low ? std::optional(low->generation) : std::nullopt});
     }
     for (std::uint32_t i = 0; i < generations_.size(); ++i) find_bases(i);
@@ -278,7 +130,7 @@ class Derivation {
         continue;
       }
       generation.copies.push_back(copy);
-      if (is_first || last_frame(copy->facts) > last_frame(generation.facts())) {
+      if (is_first || copy->facts.frame_count() > generation.facts().frame_count()) {
         generation.longest = copy;
         generation.longest_place = static_cast<std::size_t>(copy - copies_.data());
       }
@@ -294,7 +146,7 @@ class Derivation {
                                       std::uint32_t low) {
     for (std::uint32_t frame = 1; frame <= low; ++frame) {
       const WalFrame found = facts.frame(frame);
-      const bool is_last = facts.newest(found.page, last_frame(facts)) == frame;
+      const bool is_last = facts.newest(found.page, facts.frame_count()) == frame;
       if (is_last && snapshot.hash(found.page) != found.hash) return false;
     }
     return true;
@@ -303,7 +155,7 @@ class Derivation {
   // Pages that the generation before wrote differ between the two.
   [[nodiscard]] static bool differ_in(const WalFacts& before, const SnapshotFacts& one,
                                       const SnapshotFacts& other) {
-    for (std::uint32_t frame = 1; frame <= last_frame(before); ++frame) {
+    for (std::uint32_t frame = 1; frame <= before.frame_count(); ++frame) {
       const PageNo page = before.frame(frame).page;
       if (one.hash(page) != other.hash(page)) return true;
     }
@@ -341,10 +193,10 @@ class Derivation {
     const ZlayerSnapshot& snapshot = snapshots_[place];
     const Generation& generation = generations_[number];
     const WalFacts& facts = generation.facts();
-    const Evidence evidence = weigh(images_, snapshot.facts, number);
+    const ZlayerEvidence evidence = images_.weigh(snapshot.facts, number);
     if (evidence.stale < number) watched_[place].is_stale = true;
     if (evidence.stale < number) return std::nullopt;
-    std::optional<Moment> low = evidence.low;
+    std::optional<ZlayerMoment> low = evidence.low;
     if (low && low->generation >= number && low->frame > 0 &&
         !is_inside(snapshot.facts, generations_[low->generation].facts(), low->frame)) {
       // It is newer than all that is known of that generation. Or, where it is older by its time,
@@ -421,7 +273,7 @@ class Derivation {
     if (!has_base) return;
     const SnapshotFacts& base = snapshots_[*bases_.back()].facts;
     const WalFacts& facts = generations_[number].facts();
-    for (std::uint32_t frame = 1; frame <= last_frame(facts); ++frame) {
+    for (std::uint32_t frame = 1; frame <= facts.frame_count(); ++frame) {
       const PageNo page = facts.frame(frame).page;
       if (const auto hash = base.hash(page)) images_.add_base(page, number, *hash);
     }
@@ -430,14 +282,15 @@ class Derivation {
   [[nodiscard]] UtcTime time_of(const Generation& generation, std::uint32_t frame) const {
     UtcTime earliest = generation.last_seen;
     for (const ZlayerCopy* copy : generation.copies) {
-      if (last_frame(copy->facts) >= frame) earliest = std::min(earliest, copy->modified);
+      if (copy->facts.frame_count() >= frame) earliest = std::min(earliest, copy->modified);
     }
     return earliest;
   }
 
-  [[nodiscard]] native::EpochFacts facts_of(const Generation& generation, const WalCommit& commit,
-                                            const States& states, std::uint32_t changed,
-                                            Basis basis) const {
+  // Of the commit with that index.
+  [[nodiscard]] native::EpochFacts facts_of(const Generation& generation, std::uint32_t index,
+                                            const ZlayerStates& states, Basis basis) const {
+    const WalCommit commit = generation.facts().commit(index);
     native::EpochFacts facts;
     facts.committed = time_of(generation, commit.frame);
     facts.captured = facts.committed;
@@ -445,7 +298,7 @@ class Derivation {
     facts.state = states.state();
     facts.position = {generation.facts().salts().first, generation.facts().salts().second,
                       generation.facts().sequence(), commit.frame};
-    facts.pages_changed = changed;
+    facts.pages_changed = pages_changed(generation.facts(), index);
     facts.commits_folded = 1;
     facts.flags = native::kEpochWalMode;
     facts.basis = basis;
@@ -457,18 +310,18 @@ class Derivation {
     const Generation& generation = generations_[number];
     const WalFacts& facts = generation.facts();
     const std::vector<Candidate>& candidates = candidates_[number];
-    std::vector<Coverage> coverage;
+    std::vector<ZlayerCoverage> coverage;
     coverage.reserve(candidates.size());
     for (const Candidate& candidate : candidates)
       coverage.emplace_back(snapshots_[candidate.snapshot].facts);
     std::optional<Carried> below = follows(number) ? std::move(end_before_) : std::nullopt;
     if (below) {
       below->is_used = false;
-      below->states.begin_generation();
+      below->states.begin_log();
     }
     end_before_.reset();
     std::optional<std::size_t> base;
-    std::optional<States> states;
+    std::optional<ZlayerStates> states;
     ZlayerLayer newest;
     for (std::uint32_t i = 0; i < facts.commit_count(); ++i) {
       const WalCommit commit = facts.commit(i);
@@ -476,21 +329,20 @@ class Derivation {
       ZlayerLayer layer{generation.longest_place, commit.frame, commit.pages};
       if (!chosen) {
         ++history_.unproven;
-        if (below) add_unproven(number, commit, layer, *below);
+        if (below) add_unproven(number, i, layer, *below);
         continue;
       }
       if (base != chosen->snapshot) states.emplace(snapshots_[chosen->snapshot].facts);
       base = chosen->snapshot;
-      const std::uint32_t changed = states->apply(facts, commit);
-      placed_.push_back({number,
-                         commit.frame,
-                         {},
-                         {facts_of(generation, commit, *states, changed, chosen->basis),
-                          chosen->snapshot,
-                          {layer}}});
+      states->apply(facts, commit);
+      placed_.push_back(
+          {number,
+           commit.frame,
+           {},
+           {facts_of(generation, i, *states, chosen->basis), chosen->snapshot, {layer}}});
       newest = layer;
     }
-    if (with_unproven_ && newest.frame == last_frame(facts))
+    if (with_unproven_ && newest.frame == facts.frame_count())
       end_before_ = Carried{*base, {newest}, *std::move(states)};
     if (with_unproven_ && !end_before_ && below && below->is_used) end_before_ = std::move(below);
   }
@@ -499,14 +351,14 @@ class Derivation {
   struct Carried {
     std::size_t base = 0;
     std::vector<ZlayerLayer> layers;
-    States states;
+    ZlayerStates states;
     bool is_used = false;  // by the generation that is on top now
   };
 
   // One that was taken before another which does not cover the commit is too old, even if it
   // happens to be larger.
   [[nodiscard]] std::optional<Candidate> first_base(const std::vector<Candidate>& candidates,
-                                                    std::vector<Coverage>& coverage,
+                                                    std::vector<ZlayerCoverage>& coverage,
                                                     const WalFacts& facts,
                                                     const WalCommit& commit) const {
     UtcTime too_early(std::numeric_limits<std::int64_t>::min());
@@ -529,9 +381,10 @@ class Derivation {
            before.page_size() == facts.page_size();
   }
 
-  void add_unproven(std::uint32_t number, const WalCommit& commit, const ZlayerLayer& layer,
+  void add_unproven(std::uint32_t number, std::uint32_t index, const ZlayerLayer& layer,
                     Carried& below) {
     const Generation& generation = generations_[number];
+    const WalCommit commit = generation.facts().commit(index);
     if (below.is_used) below.layers.pop_back();
     below.is_used = false;
     if (below.layers.size() >= kLayersMax) return;
@@ -539,12 +392,12 @@ class Derivation {
     if (commit.pages > below.layers.back().pages + std::uint64_t{commit.frame} + 1) return;
     below.is_used = true;
     below.layers.push_back(layer);
-    const std::uint32_t changed = below.states.apply(generation.facts(), commit);
-    placed_.push_back({number,
-                       commit.frame,
-                       {},
-                       {facts_of(generation, commit, below.states, changed, Basis::kUnproven),
-                        below.base, below.layers}});
+    below.states.apply(generation.facts(), commit);
+    placed_.push_back(
+        {number,
+         commit.frame,
+         {},
+         {facts_of(generation, index, below.states, Basis::kUnproven), below.base, below.layers}});
   }
 
   // A checkpoint was under way when it was taken: it has a page of frame `low`, and lacks an
@@ -553,11 +406,11 @@ class Derivation {
                                 std::uint32_t low) const {
     if (snapshot.size_disagrees()) return true;
     for (const auto& [page, moments] : images_.all()) {
-      std::optional<Moment> past;
-      std::optional<Moment> held;
+      std::optional<ZlayerMoment> past;
+      std::optional<ZlayerMoment> held;
       const auto hash = snapshot.hash(PageNo(page));
-      for (const Image& image : moments) {
-        const Moment moment = image.moment;
+      for (const ZlayerImages::Image& image : moments) {
+        const ZlayerMoment moment = image.moment;
         if (moment.generation == number && moment.frame > 0 && moment.frame <= low) past = moment;
         if (hash && image.hash == *hash) held = moment;
       }
@@ -577,7 +430,7 @@ class Derivation {
     for (std::size_t place = 0; place < snapshots_.size(); ++place) {
       const ZlayerSnapshot& snapshot = snapshots_[place];
       native::EpochFacts facts;
-      const States states(snapshot.facts);
+      const ZlayerStates states(snapshot.facts);
       facts.committed = snapshot.taken;
       facts.captured = snapshot.taken;
       facts.size_bytes = states.size_bytes();
@@ -643,7 +496,7 @@ class Derivation {
   std::span<const ZlayerCopy> copies_;
   bool with_unproven_;
   std::vector<Generation> generations_;
-  Images images_;
+  ZlayerImages images_;
   std::vector<Watched> watched_;                    // of each snapshot
   std::vector<std::optional<std::size_t>> bases_;   // of each generation, from its first frame on
   std::vector<std::vector<Candidate>> candidates_;  // of each generation

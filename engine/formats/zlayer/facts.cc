@@ -105,6 +105,9 @@ Result<WalFacts> parse_wal_facts(ByteView bytes) {
     if (frame == 0 || frame > facts.frame_count_ || (i > 0 && frame <= facts.commit(i - 1).frame))
       return Error::corrupt("index: a commit at an impossible frame");
   }
+  const std::uint32_t end =
+      facts.commit_count_ == 0 ? 0 : facts.commit(facts.commit_count_ - 1).frame;
+  if (facts.frame_count_ != end) return Error::corrupt("index: frames behind the last commit");
   return facts;
 }
 

@@ -67,6 +67,7 @@ class WalFacts {
   [[nodiscard]] std::uint32_t sequence() const noexcept { return sequence_; }  // of checkpoints
   [[nodiscard]] std::uint32_t commit_count() const noexcept { return commit_count_; }
   [[nodiscard]] WalCommit commit(std::uint32_t index) const noexcept;
+  // The last one is the last commit's.
   [[nodiscard]] std::uint32_t frame_count() const noexcept { return frame_count_; }
   [[nodiscard]] WalFrame frame(std::uint32_t frame) const noexcept;
   // In the first frame of the database's first page; nullopt: there is none.
