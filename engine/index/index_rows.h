@@ -7,7 +7,7 @@
 namespace epochfs::engine::index_rows {
 
 // Changes whenever any key, value or table below does.
-inline constexpr std::uint32_t kIndexLayout = 5;
+inline constexpr std::uint32_t kIndexLayout = 6;
 
 // Big-endian, so that LMDB's byte order is numeric order.
 Bytes key(DatabaseNo database, std::uint64_t number);                    // epochs, bases

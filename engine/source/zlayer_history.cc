@@ -75,6 +75,7 @@ class Derivation {
     gather_generations();
     for (std::uint32_t i = 0; i < generations_.size(); ++i) images_.add(generations_[i].facts(), i);
     for (const ZlayerSnapshot& snapshot : snapshots_) {
+      states_.push_back(ZlayerStates(snapshot.facts).state());
       const auto low = images_.weigh(snapshot.facts, 0).low;
       watched_.push_back({low ? std::optional(low->generation) : std::nullopt});
     }
@@ -225,6 +226,28 @@ class Derivation {
     return Candidate{place, 0, Basis::kUnproven};
   }
 
+  // What a generation of our own rests on, as its copies say.
+  [[nodiscard]] static std::optional<StateHash> claimed_base(const Generation& generation) {
+    for (const ZlayerCopy* copy : generation.copies) {
+      if (copy->facts.base()) return copy->facts.base();
+    }
+    return std::nullopt;
+  }
+
+  [[nodiscard]] std::vector<Candidate> candidates_for(std::uint32_t number) {
+    std::vector<Candidate> found;
+    const Generation& generation = generations_[number];
+    const auto base = claimed_base(generation);
+    for (std::size_t place = 0; place < snapshots_.size(); ++place) {
+      const bool is_base = base == states_[place] &&
+                           snapshots_[place].facts.page_size() == generation.facts().page_size();
+      if (is_base) found.push_back({place, 0, Basis::kShown});
+      if (base) continue;
+      if (const auto candidate = judge(place, number)) found.push_back(*candidate);
+    }
+    return found;
+  }
+
   // A snapshot for which nothing speaks is a base only if it is later than one for which something
   // does.
   void settle_unproven(std::vector<Candidate>& candidates) const {
@@ -258,10 +281,7 @@ class Derivation {
   // The best first: usable from the earliest frame, and late: of two that differ, the earlier one
   // lacks what the later one has, whatever speaks for it.
   void find_bases(std::uint32_t number) {
-    std::vector<Candidate> found;
-    for (std::size_t place = 0; place < snapshots_.size(); ++place) {
-      if (const auto candidate = judge(place, number)) found.push_back(*candidate);
-    }
+    std::vector<Candidate> found = candidates_for(number);
     settle_unproven(found);
     std::ranges::stable_sort(found, {}, [&](const Candidate& candidate) {
       return std::tuple(candidate.first_frame, -snapshots_[candidate.snapshot].taken.get());
@@ -430,15 +450,20 @@ class Derivation {
     for (std::size_t place = 0; place < snapshots_.size(); ++place) {
       const ZlayerSnapshot& snapshot = snapshots_[place];
       native::EpochFacts facts;
-      const ZlayerStates states(snapshot.facts);
       facts.committed = snapshot.taken;
       facts.captured = snapshot.taken;
-      facts.size_bytes = states.size_bytes();
-      facts.state = states.state();
+      facts.size_bytes =
+          std::uint64_t{snapshot.facts.page_count()} * snapshot.facts.page_size().bytes();
+      facts.state = states_[place];
       facts.how = native::Captured::kPageDiff;
       facts.pages_changed = snapshot.facts.page_count();
       facts.flags = snapshot.facts.wal_mode() ? native::kEpochWalMode : std::uint8_t{0};
       facts.basis = Basis::kShown;
+      if (snapshot.facts.begins()) {
+        known.insert(key(facts));
+        placed_.push_back({place_of_own(snapshot), -1, snapshot.taken, {facts, place, {}}});
+        continue;
+      }
       if (known.contains(key(facts))) continue;  // another name of a commit
       if (const auto at = place_of(place)) {
         known.insert(key(facts));
@@ -452,6 +477,26 @@ class Derivation {
     }
   }
 
+  // The generation that a snapshot of our own stands before: the one that it was made for, or
+  // would have.
+  [[nodiscard]] std::uint32_t place_of_own(const ZlayerSnapshot& snapshot) const {
+    const zlayer::GenerationName& name = *snapshot.facts.begins();
+    const std::uint32_t lineage = name.salts.first - name.sequence;
+    std::optional<std::uint32_t> behind;
+    for (std::uint32_t i = 0; i < generations_.size(); ++i) {
+      if (generations_[i].lineage() != lineage) continue;
+      if (generations_[i].facts().sequence() >= name.sequence) return i;
+      behind = i + 1;
+    }
+    return behind.value_or(first_seen_from(snapshot.taken));
+  }
+
+  [[nodiscard]] std::uint32_t first_seen_from(UtcTime taken) const {
+    const auto found = std::ranges::find_if(
+        generations_, [&](const Generation& generation) { return generation.first_seen >= taken; });
+    return static_cast<std::uint32_t>(found - generations_.begin());
+  }
+
   // The generation that a snapshot stands before; nullopt: it is no epoch.
   [[nodiscard]] std::optional<std::uint32_t> place_of(std::size_t place) const {
     const ZlayerSnapshot& snapshot = snapshots_[place];
@@ -463,10 +508,15 @@ class Derivation {
       if (!inside && is_mixture(snapshot.facts, i, found->first_frame)) return std::nullopt;
       inside = i;
     }
-    for (std::uint32_t i = 0; i < generations_.size(); ++i) {
-      if (generations_[i].first_seen >= snapshot.taken) return i;
-    }
-    return static_cast<std::uint32_t>(generations_.size());
+    return first_seen_from(snapshot.taken);
+  }
+
+  // A snapshot of our own that is what came right before it, and merely the next base.
+  [[nodiscard]] bool repeats_newest(const ZlayerEpoch& epoch) const {
+    if (history_.epochs.empty() || !epoch.layers.empty()) return false;
+    const native::EpochFacts& newest = history_.epochs.back().facts;
+    return snapshots_[epoch.base].facts.begins() && newest.state == epoch.facts.state &&
+           newest.size_bytes == epoch.facts.size_bytes;
   }
 
   ZlayerHistory number() {
@@ -475,6 +525,7 @@ class Derivation {
     });
     UtcTime newest(std::numeric_limits<std::int64_t>::min());
     for (Placed& placed : placed_) {
+      if (repeats_newest(placed.epoch)) continue;
       native::EpochFacts& facts = placed.epoch.facts;
       facts.epoch = Epoch(history_.epochs.size() + 1);
       // Copies may have been stored in another order than they were made in.
@@ -497,6 +548,7 @@ class Derivation {
   bool with_unproven_;
   std::vector<Generation> generations_;
   ZlayerImages images_;
+  std::vector<StateHash> states_;                   // of each snapshot
   std::vector<Watched> watched_;                    // of each snapshot
   std::vector<std::optional<std::size_t>> bases_;   // of each generation, from its first frame on
   std::vector<std::vector<Candidate>> candidates_;  // of each generation

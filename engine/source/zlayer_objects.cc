@@ -7,6 +7,7 @@
 #include "engine/core/hash.h"
 #include "engine/formats/zlayer/facts.h"
 #include "engine/source/history.h"
+#include "engine/source/zlayer_tail.h"
 
 namespace epochfs::engine {
 namespace {
@@ -33,10 +34,34 @@ Result<Bytes> useless(ZstdStream& stream, std::string reason) {
   return zlayer::encode_useless_facts({false, std::move(reason)}, stream.plain_bytes());
 }
 
-Result<Bytes> examine_snapshot(ZstdStream& stream) {
+using OptionalTail = std::optional<zlayer::Tail>;
+
+Failure not_as_claimed() { return Error::corrupt("not what it says of itself"); }
+
+// A snapshot of our own says which pages it has.
+Result<Bytes> snapshot_facts(const sqlite::DatabaseHeader& header,
+                             const std::vector<std::uint64_t>& hashes, const OptionalTail& tail) {
+  if (!tail) return zlayer::encode_snapshot_facts(header, hashes);
+  const zlayer::Claim& claim = tail->claim;
+  StateHash state;
+  for (std::size_t i = 0; i < hashes.size(); ++i) state.add(page_no(i + 1), hashes[i]);
+  state.add_size(std::uint64_t{hashes.size()} * header.page_size.bytes());
+  if (claim.kind != zlayer::Claim::Kind::kSnapshot || claim.state != state ||
+      claim.page_size != header.page_size)
+    return not_as_claimed();
+  return zlayer::encode_snapshot_facts(header, hashes,
+                                       zlayer::GenerationName{claim.salts, claim.sequence});
+}
+
+Result<Bytes> examine_snapshot(ZstdStream& stream, const OptionalTail& tail) {
   Bytes page(PageSize::kMin);
   TRY_ASSIGN(std::size_t count, stream.read(page));
-  if (count == 0) return useless(stream, "an empty file");
+  if (count == 0 && !tail) return useless(stream, "an empty file");
+  if (count == 0) {
+    sqlite::DatabaseHeader of_nothing;
+    of_nothing.page_size = tail->claim.page_size;
+    return snapshot_facts(of_nothing, {}, tail);
+  }
   const auto header = sqlite::parse_database_header(ByteView(page).first(count));
   if (!header || count < page.size())
     return Error::corrupt(header ? "too short for a database" : header.error().text);
@@ -51,7 +76,7 @@ Result<Bytes> examine_snapshot(ZstdStream& stream) {
     TRY_ASSIGN(count, stream.read(page));
   }
   if (count != 0) return Error::corrupt(fmt::format("{} bytes behind its last page", count));
-  return zlayer::encode_snapshot_facts(*header, hashes);
+  return snapshot_facts(*header, hashes, tail);
 }
 
 // The frames of a log, in order, as far as they are valid.
@@ -80,18 +105,31 @@ class WalScan {
     return true;
   }
 
-  [[nodiscard]] Bytes facts(std::uint64_t plain_bytes) && {
+  Result<Bytes> facts(std::uint64_t plain_bytes, const OptionalTail& tail) && {
     content_.frames.resize(content_.commits.empty() ? 0 : content_.commits.back().frame);
+    if (tail) TRY(take_claim(tail->claim));
     return zlayer::encode_wal_facts(header_, plain_bytes, content_);
   }
 
  private:
+  // A copy of our own says where it ends.
+  Result<void> take_claim(const zlayer::Claim& claim) {
+    const sqlite::WalChecksum end =
+        content_.commits.empty() ? header_.checksum : content_.commits.back().checksum;
+    if (claim.kind != zlayer::Claim::Kind::kCopy || claim.salts != header_.salts ||
+        claim.sequence != header_.sequence || claim.frame != content_.frames.size() ||
+        claim.checksum != end)
+      return not_as_claimed();
+    content_.base = claim.base;
+    return {};
+  }
+
   sqlite::WalHeader header_;
   sqlite::WalChecksum checksum_;
   zlayer::WalContent content_;
 };
 
-Result<Bytes> examine_wal(ZstdStream& stream) {
+Result<Bytes> examine_wal(ZstdStream& stream, const OptionalTail& tail) {
   Bytes bytes(sqlite::kWalHeaderSize);
   TRY_ASSIGN(const std::size_t header_bytes, stream.read(bytes));
   if (header_bytes == 0) return useless(stream, "an empty log");
@@ -105,13 +143,14 @@ Result<Bytes> examine_wal(ZstdStream& stream) {
     goes_on = count == bytes.size() && scan.take(bytes);
   }
   TRY(drain(stream));
-  return std::move(scan).facts(stream.plain_bytes());
+  return std::move(scan).facts(stream.plain_bytes(), tail);
 }
 
 template <class Examine>
 Result<Bytes> examined(const std::shared_ptr<const Blob>& blob, const Examine& examine) {
   ZstdStream stream = open_zlayer_stream(blob);
-  auto facts = examine(stream);
+  auto facts = read_zlayer_tail(*blob).and_then(
+      [&](const OptionalTail& tail) { return examine(stream, tail); });
   if (facts || !is_damage(facts.error())) return facts;
   return zlayer::encode_useless_facts({true, std::move(facts).error().text}, stream.plain_bytes());
 }

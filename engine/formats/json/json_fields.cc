@@ -181,6 +181,11 @@ Result<void> JsonFields::expect_array(std::string_view name) const {
   return {};
 }
 
+bool JsonFields::is_nothing(std::string_view name) const {
+  const auto found = find(name);
+  return !found || std::holds_alternative<Null>(**found);
+}
+
 Result<JsonFields> read_json_object(ByteView json_bytes, std::string_view rows_name,
                                     const JsonRowVisitor& visit) {
   FieldHandler handler(rows_name, visit);

@@ -44,6 +44,8 @@ class JsonFields {
   }
 
   [[nodiscard]] Result<void> expect_array(std::string_view name) const;
+  // It is missing, or null.
+  [[nodiscard]] bool is_nothing(std::string_view name) const;
 
   // False: there is one of this name already, or there are too many.
   bool add(std::string name, Value value);

@@ -31,6 +31,12 @@ constexpr std::uint32_t kMagicLittle = 0x377f0682;
 constexpr std::uint32_t kMagicBig = 0x377f0683;
 constexpr std::uint32_t kWalVersion = 3007000;
 
+template <std::size_t Size, std::size_t Offset>
+void put_be(std::array<std::byte, Size>& record, Field<std::uint32_t, Offset>,
+            std::uint32_t value) noexcept {
+  store_be(MutableByteView(record).subspan(Offset), value);
+}
+
 template <std::endian Order>
 WalChecksum extend_in(WalChecksum checksum, ByteView bytes) noexcept {
   for (std::size_t at = 0; at + 8 <= bytes.size(); at += 8) {
@@ -68,6 +74,21 @@ Result<WalHeader> parse_wal_header(ByteView bytes) {
   return header;
 }
 
+std::array<std::byte, kWalHeaderSize> encode_wal_header(const WalHeader& header) noexcept {
+  namespace layout = header_layout;
+  std::array<std::byte, kWalHeaderSize> raw{};
+  put_be(raw, layout::kMagic, header.order == WordOrder::kBig ? kMagicBig : kMagicLittle);
+  put_be(raw, layout::kVersion, kWalVersion);
+  put_be(raw, layout::kPageSize, header.page_size.bytes());
+  put_be(raw, layout::kSequence, header.sequence);
+  put_be(raw, layout::kSalt1, header.salts.first);
+  put_be(raw, layout::kSalt2, header.salts.second);
+  const WalChecksum checksum = extend({}, header.order, ByteView(raw).first(layout::kSalt2.end));
+  put_be(raw, layout::kChecksum1, checksum.first);
+  put_be(raw, layout::kChecksum2, checksum.second);
+  return raw;
+}
+
 WalFrameHeader parse_wal_frame_header(
     std::span<const std::byte, kWalFrameHeaderSize> bytes) noexcept {
   namespace layout = frame_layout;
@@ -82,6 +103,22 @@ WalChecksum chain_frame(WalChecksum before, WordOrder order,
                         ByteView page) noexcept {
   const auto summed = header.first<frame_layout::kDatabasePages.end>();
   return extend(extend(before, order, summed), order, page);
+}
+
+std::array<std::byte, kWalFrameHeaderSize> encode_wal_frame_header(const WalFrameHeader& header,
+                                                                   WalChecksum before,
+                                                                   WordOrder order,
+                                                                   ByteView page) noexcept {
+  namespace layout = frame_layout;
+  std::array<std::byte, kWalFrameHeaderSize> raw{};
+  put_be(raw, layout::kPage, header.page.get());
+  put_be(raw, layout::kDatabasePages, header.database_pages);
+  put_be(raw, layout::kSalt1, header.salts.first);
+  put_be(raw, layout::kSalt2, header.salts.second);
+  const WalChecksum checksum = chain_frame(before, order, raw, page);
+  put_be(raw, layout::kChecksum1, checksum.first);
+  put_be(raw, layout::kChecksum2, checksum.second);
+  return raw;
 }
 
 }  // namespace epochfs::engine::sqlite

@@ -40,6 +40,8 @@ struct WalHeader {
 // kWalHeaderSize bytes. kCorrupt: magic, page size or checksum; an empty log is that too.
 // kUnsupported: another version.
 Result<WalHeader> parse_wal_header(ByteView bytes);
+// With the checksum that goes with the rest; that of `header` is not looked at.
+std::array<std::byte, kWalHeaderSize> encode_wal_header(const WalHeader& header) noexcept;
 
 struct WalFrameHeader {
   PageNo page;
@@ -55,6 +57,13 @@ WalFrameHeader parse_wal_frame_header(
 WalChecksum chain_frame(WalChecksum before, WordOrder order,
                         std::span<const std::byte, kWalFrameHeaderSize> header,
                         ByteView page) noexcept;
+
+// For a frame of that page, with the checksum that follows `before`; that of `header` is not looked
+// at.
+std::array<std::byte, kWalFrameHeaderSize> encode_wal_frame_header(const WalFrameHeader& header,
+                                                                   WalChecksum before,
+                                                                   WordOrder order,
+                                                                   ByteView page) noexcept;
 
 // Frames are numbered from 1.
 constexpr std::uint64_t wal_frame_offset(std::uint32_t frame, PageSize page_size) noexcept {

@@ -77,6 +77,12 @@ Result<SnapshotFacts> parse_snapshot_facts(ByteView bytes) {
   TRY_ASSIGN(const auto size_disagrees, in.take_le<std::uint8_t>());
   TRY_ASSIGN(facts.change_counter_, in.take_le<std::uint32_t>());
   TRY_ASSIGN(facts.page_count_, in.take_le<std::uint32_t>());
+  TRY_ASSIGN(const auto has_generation, in.take_le<std::uint8_t>());
+  GenerationName generation;
+  TRY_ASSIGN(generation.salts.first, in.take_le<std::uint32_t>());
+  TRY_ASSIGN(generation.salts.second, in.take_le<std::uint32_t>());
+  TRY_ASSIGN(generation.sequence, in.take_le<std::uint32_t>());
+  if (has_generation != 0) facts.begins_ = generation;
   TRY_ASSIGN(facts.hashes_, in.take(std::size_t{facts.page_count_} * kHashBytes));
   TRY(in.expect_end());
   facts.wal_mode_ = wal_mode != 0;
@@ -94,6 +100,10 @@ Result<WalFacts> parse_wal_facts(ByteView bytes) {
   TRY_ASSIGN(const auto has_counter, in.take_le<std::uint8_t>());
   TRY_ASSIGN(const auto counter, in.take_le<std::uint32_t>());
   if (has_counter != 0) facts.change_counter_ = counter;
+  TRY_ASSIGN(const auto has_base, in.take_le<std::uint8_t>());
+  TRY_ASSIGN(const auto base_high, in.take_le<std::uint64_t>());
+  TRY_ASSIGN(const auto base_low, in.take_le<std::uint64_t>());
+  if (has_base != 0) facts.base_ = StateHash(base_high, base_low);
   TRY_ASSIGN(facts.commit_count_, in.take_le<std::uint32_t>());
   TRY_ASSIGN(facts.frame_count_, in.take_le<std::uint32_t>());
   TRY_ASSIGN(facts.commits_, in.take(std::size_t{facts.commit_count_} * kCommitBytes));
@@ -136,7 +146,8 @@ Result<Facts> parse_facts(ByteView bytes) {
 }
 
 Bytes encode_snapshot_facts(const sqlite::DatabaseHeader& header,
-                            const std::vector<std::uint64_t>& hashes) {
+                            const std::vector<std::uint64_t>& hashes,
+                            const std::optional<GenerationName>& begins) {
   const auto page_count = static_cast<std::uint32_t>(hashes.size());
   const bool size_disagrees = header.page_count && *header.page_count != page_count;
   ByteWriter out;
@@ -147,13 +158,18 @@ Bytes encode_snapshot_facts(const sqlite::DatabaseHeader& header,
   out.put_le(static_cast<std::uint8_t>(size_disagrees ? 1 : 0));
   out.put_le(header.change_counter);
   out.put_le(page_count);
+  const GenerationName generation = begins.value_or(GenerationName());
+  out.put_le(static_cast<std::uint8_t>(begins ? 1 : 0));
+  out.put_le(generation.salts.first);
+  out.put_le(generation.salts.second);
+  out.put_le(generation.sequence);
   for (const std::uint64_t hash : hashes) out.put_le(hash);
   return std::move(out).take();
 }
 
 Bytes encode_wal_facts(const sqlite::WalHeader& header, std::uint64_t plain_bytes,
                        const WalContent& content) {
-  const auto& [frames, commits, change_counter] = content;
+  const auto& [frames, commits, change_counter, base] = content;
   std::vector<std::uint64_t> by_page;
   by_page.reserve(frames.size());
   for (std::uint32_t i = 0; i < frames.size(); ++i)
@@ -168,6 +184,9 @@ Bytes encode_wal_facts(const sqlite::WalHeader& header, std::uint64_t plain_byte
   out.put_le(header.sequence);
   out.put_le(static_cast<std::uint8_t>(change_counter ? 1 : 0));
   out.put_le(change_counter.value_or(0));
+  out.put_le(static_cast<std::uint8_t>(base ? 1 : 0));
+  out.put_le(base.value_or(StateHash()).high());
+  out.put_le(base.value_or(StateHash()).low());
   out.put_le(static_cast<std::uint32_t>(commits.size()));
   out.put_le(static_cast<std::uint32_t>(frames.size()));
   for (const WalCommit& commit : commits) {

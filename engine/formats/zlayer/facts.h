@@ -15,11 +15,19 @@
 #include <vector>
 
 #include "engine/core/bytes.h"
+#include "engine/core/hash.h"
 #include "engine/core/units.h"
 #include "engine/formats/sqlite/database_header.h"
 #include "engine/formats/sqlite/wal.h"
 
 namespace epochfs::engine::zlayer {
+
+// A generation of a log, before there is a copy of it.
+struct GenerationName {
+  sqlite::WalSalts salts;
+  std::uint32_t sequence = 0;
+  friend bool operator==(const GenerationName&, const GenerationName&) = default;
+};
 
 // A whole database file.
 class SnapshotFacts {
@@ -34,6 +42,8 @@ class SnapshotFacts {
   [[nodiscard]] std::uint32_t change_counter() const noexcept { return change_counter_; }
   // XXH3-64 of a page; nullopt: the file has no such page.
   [[nodiscard]] std::optional<std::uint64_t> hash(PageNo page) const noexcept;
+  // Of a snapshot of our own: the generation that it was made for.
+  [[nodiscard]] const std::optional<GenerationName>& begins() const noexcept { return begins_; }
   // The same pages.
   [[nodiscard]] bool is_equal(const SnapshotFacts& other) const noexcept;
 
@@ -44,6 +54,7 @@ class SnapshotFacts {
   bool size_disagrees_ = false;
   std::uint32_t change_counter_ = 0;
   std::uint32_t page_count_ = 0;
+  std::optional<GenerationName> begins_;
   ByteView hashes_;
 };
 
@@ -74,6 +85,8 @@ class WalFacts {
   [[nodiscard]] std::optional<std::uint32_t> change_counter() const noexcept {
     return change_counter_;
   }
+  // Of a copy of our own: the state that the generation rests on.
+  [[nodiscard]] const std::optional<StateHash>& base() const noexcept { return base_; }
   // The newest frame of the page that is not after `frame`.
   [[nodiscard]] std::optional<std::uint32_t> newest(PageNo page,
                                                     std::uint32_t frame) const noexcept;
@@ -86,6 +99,7 @@ class WalFacts {
   sqlite::WalSalts salts_;
   std::uint32_t sequence_ = 0;
   std::optional<std::uint32_t> change_counter_;
+  std::optional<StateHash> base_;
   std::uint32_t commit_count_ = 0;
   std::uint32_t frame_count_ = 0;
   ByteView commits_;
@@ -107,11 +121,13 @@ Result<Facts> parse_facts(ByteView bytes);  // kCorrupt
 
 // `hashes`: of every page, in order.
 Bytes encode_snapshot_facts(const sqlite::DatabaseHeader& header,
-                            const std::vector<std::uint64_t>& hashes);
+                            const std::vector<std::uint64_t>& hashes,
+                            const std::optional<GenerationName>& begins = std::nullopt);
 struct WalContent {
   std::vector<WalFrame> frames;  // up to the last commit
   std::vector<WalCommit> commits;
   std::optional<std::uint32_t> change_counter;
+  std::optional<StateHash> base = {};
 };
 Bytes encode_wal_facts(const sqlite::WalHeader& header, std::uint64_t plain_bytes,
                        const WalContent& content);

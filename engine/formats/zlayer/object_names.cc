@@ -1,5 +1,7 @@
 #include "engine/formats/zlayer/object_names.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 
@@ -46,6 +48,18 @@ std::optional<std::uint64_t> wal_sequence(std::string_view name) {
   if (!name.ends_with(kWalSuffix)) return std::nullopt;
   name.remove_suffix(kWalSuffix.size());
   return digits(name);
+}
+
+std::string snapshot_object(UtcTime taken) {
+  // 2026-01-10T00:05:12Z without its marks
+  std::string name = format_utc(taken).substr(0, 19);
+  std::erase_if(name, [](char c) { return c == '-' || c == ':'; });
+  std::ranges::replace(name, 'T', '_');
+  return fmt::format("{}/{}{}", kSnapshotDirectory, name, kSnapshotSuffix);
+}
+
+std::string wal_object(std::uint64_t sequence) {
+  return fmt::format("{}/{:020}{}", kWalDirectory, sequence, kWalSuffix);
 }
 
 }  // namespace epochfs::engine::zlayer
