@@ -134,7 +134,10 @@ Outcome<ExitCode> run_backup(const BackupWords& words, const Context& context) {
     if (!engine) return refuse_engine(words.engine);
     options.engine = *engine;
   }
-  TRY_ASSIGN(options.format, format_from("backup", words.format));
+  options.zlayer = words.format == "zlayer";
+  if (!options.zlayer) {
+    TRY_ASSIGN(options.format, format_from("backup", words.format));
+  }
   context.detail(fmt::format("backup of {} into {}", options.database_path, options.location));
   TRY_ASSIGN(const BackupReport report, [&] {
     ProgressBar bar(context, "backup");
@@ -166,7 +169,8 @@ Action declare_backup(CLI::App& app) {
   app.add_option("--engine", words->engine, "sqlite, grafeo or file (default: by its content)")
       ->type_name("ENGINE");
   app.add_option("--format", words->format,
-                 "grafeo-v2 or grafeo-v1: REPO is a backup directory in Grafeo's own format")
+                 "zlayer: REPO is in the layout of ZLayer's replicator; grafeo-v2 or grafeo-v1: a\n"
+                 "backup directory in Grafeo's own format")
       ->type_name("FORMAT");
   app.add_flag("--full", words->options.full, "also store a new full of the newest epoch");
   app.add_flag("--dry-run", words->options.dry_run, "find out what would be stored, store nothing");
@@ -180,7 +184,8 @@ Action declare_backup(CLI::App& app) {
       "  epochfs backup --name orders /srv/shop/data.db /backups\n"
       "  epochfs backup --json app.db /backups | jq .bytes_stored\n"
       "  epochfs backup shop.grafeo /backups\n"
-      "  epochfs backup --format grafeo-v2 shop.grafeo /backups/shop");
+      "  epochfs backup --format grafeo-v2 shop.grafeo /backups/shop\n"
+      "  epochfs backup --format zlayer app.db s3://bucket/app");
   return [words](const Context& context) { return run_backup(*words, context); };
 }
 

@@ -20,6 +20,7 @@
 #include "engine/repo/image_walk.h"
 #include "engine/repo/native_writer.h"
 #include "engine/repo/operations.h"
+#include "engine/repo/zlayer_backup.h"
 #include "engine/source/native_indexer.h"
 #include "engine/storage/open_storage.h"
 #include "engine/storage/temporary_directory.h"
@@ -440,6 +441,9 @@ Result<void> init_repository(const std::string& location) {
 
 Result<BackupReport> backup(const BackupOptions& options) {
   if (options.format) return backup_grafeo(options);
+  if (options.zlayer) return backup_zlayer(options);
+  TRY_ASSIGN(const bool zlayer, is_zlayer_place(options.location));
+  if (zlayer) return backup_zlayer(options);
   TRY_ASSIGN(const bool grafeo, is_of_grafeo(options));
   return grafeo ? backup_grafeo(options) : Backup(options).run();
 }

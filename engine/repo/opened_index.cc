@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 
 #include "engine/storage/s3_location.h"
 
@@ -15,14 +16,23 @@ namespace {
 
 std::string temporary_cache_directory() { return fmt::format("/tmp/epochfs-{}", ::geteuid()); }
 
-std::string index_directory(const std::string& cache, const std::string& location,
+}  // namespace
+
+std::string place_directory(const std::string& cache, const std::string& location,
                             const std::string& id) {
   const Sha256Digest digest =
       Sha256::of(as_bytes(fmt::format("{}\n{}", canonical_location(location), id)));
   return fmt::format("{}/{}", cache, to_hex(ByteView(digest).first(16)));
 }
 
-}  // namespace
+std::vector<std::string> cache_directories(const std::string& chosen) {
+  if (!chosen.empty()) return {chosen};
+  std::vector<std::string> directories{default_cache_directory()};
+  // A home directory that is missing or read-only must not keep anybody from his data.
+  if (directories.front() != temporary_cache_directory())
+    directories.push_back(temporary_cache_directory());
+  return directories;
+}
 
 Result<void> claim_directory(const std::string& path) {
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
@@ -34,10 +44,17 @@ Result<void> claim_directory(const std::string& path) {
   return Error::io(path + " is not a directory of this user alone: name another with --cache-dir");
 }
 
+Result<void> claim_cache_directory(const std::string& cache) {
+  return cache == temporary_cache_directory() ? claim_directory(cache) : Result<void>();
+}
+
 std::string canonical_location(const std::string& location) {
   if (const auto place = parse_s3_location(location)) return place->text();
   std::error_code error;
-  const auto path = std::filesystem::weakly_canonical(location, error);
+  // What is not there yet stays relative otherwise.
+  const auto absolute = std::filesystem::absolute(location, error);
+  if (error) return location;
+  const auto path = std::filesystem::weakly_canonical(absolute, error);
   return error ? location : path.string();
 }
 
@@ -54,18 +71,15 @@ std::string default_cache_directory() {
 
 Result<OpenedIndex> open_index(const RepositoryOptions& options, const std::string& id,
                                PageIndex::Kind kind) {
-  const auto open_below = [&](const std::string& cache) -> Result<OpenedIndex> {
-    if (cache == temporary_cache_directory()) TRY(claim_directory(cache));
-    std::string directory = index_directory(cache, options.location, id);
-    TRY_ASSIGN(auto index, PageIndex::open(directory, kind));
-    return OpenedIndex{std::move(index), std::move(directory)};
-  };
-  const bool chosen = !options.cache_directory.empty();
-  auto opened = open_below(chosen ? options.cache_directory : default_cache_directory());
-  if (opened || chosen) return opened;
-  // A home directory that is missing or read-only must not keep anybody from his data.
-  auto fallback = open_below(temporary_cache_directory());
-  return fallback ? std::move(fallback) : std::move(opened);
+  std::optional<Error> failure;
+  for (const std::string& cache : cache_directories(options.cache_directory)) {
+    std::string directory = place_directory(cache, options.location, id);
+    auto index =
+        claim_cache_directory(cache).and_then([&] { return PageIndex::open(directory, kind); });
+    if (index) return OpenedIndex{*std::move(index), std::move(directory)};
+    if (!failure) failure = std::move(index).error();
+  }
+  return tl::unexpected(*std::move(failure));
 }
 
 }  // namespace epochfs::engine

@@ -30,6 +30,9 @@ struct BackupOptions {
   // Set: `location` is (or becomes) a backup directory in Grafeo's own format, for the database of
   // Grafeo of that generation whose image is at `database_path`; see grafeo_backup.h.
   std::optional<grafeo::Generation> format;
+  // `location` has, or is to have, ZLayer's layout, for one database of SQLite's; see
+  // zlayer_backup.h. Where it has that already, this need not be said.
+  bool zlayer = false;
   bool dry_run = false;
   bool full = false;  // also store a new full of the newest epoch
   bool wait = false;  // for another writer

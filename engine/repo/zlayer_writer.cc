@@ -1,0 +1,228 @@
+#include "engine/repo/zlayer_writer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "engine/core/time.h"
+#include "engine/formats/grafeo/manifest.h"
+#include "engine/formats/native/manifest.h"
+#include "engine/formats/zlayer/object_names.h"
+#include "engine/source/zlayer_tail.h"
+#include "engine/storage/open_storage.h"
+#include "engine/storage/s3_location.h"
+
+namespace epochfs::engine {
+namespace {
+
+constexpr std::int64_t kSecond = 1'000'000'000;
+constexpr std::size_t kPieceBytes = std::size_t{1024} * 1024;
+
+std::uint64_t sequence_of(const ZlayerObject& copy) {
+  return zlayer::wal_sequence(leaf_of(copy.name)).value_or(0);
+}
+
+bool is_earlier(const ZlayerObject& one, const ZlayerObject& other) {
+  return sequence_of(one) < sequence_of(other);
+}
+
+ZlayerObject stored(const std::string& object, std::uint64_t bytes) {
+  ZlayerObject made;
+  made.name = object;
+  made.info.size_bytes = bytes;
+  made.info.modified = utc_now();
+  return made;
+}
+
+// Another writer took the name.
+Result<void> as_race(Result<void> finished, const std::string& object) {
+  if (finished || finished.error().code != Code::kExists) return finished;
+  return Error::locked(object + ": another writer was faster; run the backup again");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ZlayerWriter>> ZlayerWriter::open(const std::string& location, Lock lock) {
+  std::unique_ptr<ZlayerWriter> writer(new ZlayerWriter());
+  TRY_ASSIGN(writer->storage_, open_storage(location));
+  if (const auto place = parse_s3_location(location); place && !place->prefix.empty())
+    writer->key_prefix_ = place->prefix + "/";
+  TRY(writer->look());
+  if (lock == Lock::kNone) return writer;
+  TRY_ASSIGN(writer->lock_, writer->storage_->lock_writer("", lock == Lock::kWaitFor));
+  // What is there may have changed before the lock was ours.
+  if (writer->storage_->has_locks()) TRY(writer->look());
+  return writer;
+}
+
+Result<void> ZlayerWriter::look() {
+  // Metadata first: objects of a listing that is younger can only be newer than what it names.
+  TRY(load_metadata());
+  TRY_ASSIGN(listing_, list_zlayer(*storage_, ZlayerPlace()));
+  return is_empty() ? check_nothing_else_is_there() : Result<void>();
+}
+
+Result<void> ZlayerWriter::check_nothing_else_is_there() const {
+  const auto refuse = [&](std::string_view what) {
+    return Error::invalid(fmt::format("{} is {}: choose another place for ZLayer's layout",
+                                      storage_->describe(""), what));
+  };
+  if (storage_->stat(native::kRepositoryFile)) return refuse("a repository of epochfs");
+  if (storage_->stat(grafeo::kManifestFile)) return refuse("a backup directory of Grafeo's");
+  const auto top = storage_->list("");
+  if (!top) return {};
+  for (const std::string& directory : top->directories) {
+    TRY_ASSIGN(const ZlayerListing below,
+               list_zlayer(*storage_, ZlayerPlace{directory, "", false}));
+    if (!below.empty())
+      return refuse(
+          fmt::format("a place with backups of ZLayer's right below it ({}/)", directory));
+  }
+  return {};
+}
+
+Result<void> ZlayerWriter::load_metadata() {
+  metadata_ = {};
+  metadata_version_.reset();
+  const std::string name(zlayer::kMetadataObject);
+  auto content = storage_->get(name, zlayer::kMetadataBytesMax);
+  if (!content && content.error().code == Code::kNotFound) return {};
+  if (!content) return tl::unexpected(std::move(content).error());
+  metadata_version_ = std::move(content->version);
+  // What makes no sense names no snapshot, and is replaced by what does.
+  if (auto metadata = zlayer::parse_metadata(content->bytes)) metadata_ = *std::move(metadata);
+  return {};
+}
+
+std::string ZlayerWriter::key_of(const std::string& object) const { return key_prefix_ + object; }
+
+std::uint64_t ZlayerWriter::names(const std::string& without) const {
+  Xxh3 sum;
+  for (const auto* objects : {&listing_.snapshots, &listing_.copies}) {
+    std::vector<std::string> sorted;
+    for (const ZlayerObject& object : *objects) {
+      if (object.name != without) sorted.push_back(object.name);
+    }
+    std::ranges::sort(sorted);
+    for (const std::string& name : sorted) sum.update(as_bytes(name + "\n"));
+  }
+  return sum.value();
+}
+
+const ZlayerObject* ZlayerWriter::snapshot() const {
+  const auto found = std::ranges::find_if(listing_.snapshots, [&](const ZlayerObject& object) {
+    return metadata_.snapshot == key_of(object.name);
+  });
+  return found == listing_.snapshots.end() ? nullptr : &*found;
+}
+
+const ZlayerObject* ZlayerWriter::newest_copy() const {
+  const auto newest = std::ranges::max_element(listing_.copies, is_earlier);
+  if (newest == listing_.copies.end()) return nullptr;
+  return sequence_of(*newest) > metadata_.wal_sequence.value_or(0) ? &*newest : nullptr;
+}
+
+std::uint64_t ZlayerWriter::chain_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const ZlayerObject& copy : listing_.copies) {
+    if (sequence_of(copy) > metadata_.wal_sequence.value_or(0)) bytes += copy.info.size_bytes;
+  }
+  return bytes;
+}
+
+std::uint64_t ZlayerWriter::last_sequence() const {
+  std::uint64_t last = metadata_.wal_sequence.value_or(0);
+  for (const ZlayerObject& copy : listing_.copies) last = std::max(last, sequence_of(copy));
+  return last;
+}
+
+Result<std::uint64_t> ZlayerWriter::next_sequence() const {
+  const std::uint64_t last = last_sequence();
+  if (last == std::numeric_limits<std::uint64_t>::max())
+    return Error::invalid(
+        fmt::format("{}: no number is left for another copy of the log: use another place",
+                    storage_->describe(zlayer::kWalDirectory)));
+  return last + 1;
+}
+
+Result<std::optional<zlayer::Claim>> ZlayerWriter::claim_of(const ZlayerObject& object) const {
+  TRY_ASSIGN(const auto blob, storage_->open(object.name));
+  TRY_ASSIGN(const auto tail, read_zlayer_tail(*blob));
+  return tail ? std::optional(tail->claim) : std::nullopt;
+}
+
+Result<void> ZlayerWriter::put_copy(std::uint64_t sequence, const Blob& copy) {
+  const std::string object = zlayer::wal_object(sequence);
+  TRY_ASSIGN(const auto upload, storage_->create(object));
+  Bytes piece(kPieceBytes);
+  for (std::uint64_t at = 0; at < copy.size_bytes();) {
+    const MutableByteView part = MutableByteView(piece).first(
+        static_cast<std::size_t>(std::min<std::uint64_t>(kPieceBytes, copy.size_bytes() - at)));
+    TRY(copy.read(at, part));
+    TRY(upload->append(part));
+    at += part.size();
+  }
+  TRY(as_race(upload->finish(), storage_->describe(object)));
+  listing_.copies.push_back(stored(object, copy.size_bytes()));
+  return {};
+}
+
+Result<ZlayerWriter::OpenSnapshot> ZlayerWriter::begin_snapshot(UtcTime now) {
+  // Behind everything there is: where nothing else tells, readers go by the time in the name.
+  std::int64_t second = now.get() / kSecond;
+  for (const ZlayerObject& snapshot : listing_.snapshots)
+    second = std::max(second, snapshot.taken.get() / kSecond + 1);
+  for (const ZlayerObject& copy : listing_.copies)
+    second = std::max(second, copy.info.modified.get() / kSecond + 1);
+  second = std::min(second, std::numeric_limits<std::int64_t>::max() / kSecond);
+  const UtcTime taken(second * kSecond);
+  OpenSnapshot snapshot{zlayer::snapshot_object(taken), nullptr};
+  TRY_ASSIGN(snapshot.upload, storage_->create(snapshot.object));
+  return snapshot;
+}
+
+// Where metadata.json names no snapshot, the newest counts, with all copies: then the new one would
+// be put together with the old log as soon as it is there.
+Result<void> ZlayerWriter::name_old_pair() {
+  if (metadata_.snapshot || listing_.copies.empty()) return {};
+  zlayer::Metadata pair = metadata_;
+  if (listing_.snapshots.empty()) {
+    pair.wal_sequence = last_sequence();
+  } else {
+    pair.snapshot =
+        key_of(std::ranges::max_element(listing_.snapshots, {}, &ZlayerObject::name)->name);
+  }
+  return replace_metadata(std::move(pair));
+}
+
+Result<void> ZlayerWriter::commit_snapshot(OpenSnapshot snapshot, std::uint64_t stored_bytes) {
+  TRY(name_old_pair());
+  TRY(as_race(snapshot.upload->finish(), storage_->describe(snapshot.object)));
+  listing_.snapshots.push_back(stored(snapshot.object, stored_bytes));
+  listing_.snapshots.back().taken = *zlayer::snapshot_time(leaf_of(snapshot.object));
+  zlayer::Metadata next;
+  next.snapshot = key_of(snapshot.object);
+  if (const std::uint64_t last = last_sequence(); last > 0) next.wal_sequence = last;
+  auto replaced = replace_metadata(std::move(next));
+  if (replaced || replaced.error().code != Code::kLocked) return replaced;
+  // It never counted, and is in the winner's way only.
+  [[maybe_unused]] const auto ignored = storage_->remove(snapshot.object);
+  return replaced;
+}
+
+Result<void> ZlayerWriter::replace_metadata(zlayer::Metadata metadata) {
+  const std::string name(zlayer::kMetadataObject);
+  metadata.snapshot_count = listing_.snapshots.size();
+  metadata.modified = utc_now();
+  const std::string json = zlayer::encode_metadata(metadata);
+  TRY(storage_->replace(name, as_bytes(json), metadata_version_));
+  TRY_ASSIGN(Storage::Content content, storage_->get(name, zlayer::kMetadataBytesMax));
+  if (as_text(content.bytes) != json)
+    return Error::locked(storage_->describe(name) + ": another writer has replaced it meanwhile");
+  metadata_ = std::move(metadata);
+  metadata_version_ = std::move(content.version);
+  return {};
+}
+
+}  // namespace epochfs::engine
