@@ -211,6 +211,7 @@ class ZlayerBackup {
     }
     if (!is_damage_of_prefix(tip.error())) return tl::unexpected(std::move(tip).error());
     why_full_ = std::move(tip).error().text;
+    TRY_ASSIGN(newest_of_others_, newest_epoch());
     return {};
   }
 
@@ -558,6 +559,7 @@ class ZlayerBackup {
     report_.pages_stored = info.page_size.pages_in(info.size_bytes);
     if (options_.dry_run) {
       report_.wrote_full = true;
+      if (!tip_) report_.newest = newest_of_others_;
       add_epochs(1);
       return {};
     }
@@ -574,12 +576,14 @@ class ZlayerBackup {
         return sink(bytes);
       });
     };
+    const Epoch before = tip_ ? tip_->epoch : newest_of_others_;
     TRY(store_snapshot(feed, std::move(next), [&]() -> Result<void> {
       TRY(confirm());
       // Who was here before must not go on from what is replaced now.
       return tip_ ? close_generation() : Result<void>();
     }));
-    add_epochs(1);
+    // Somebody else may have stored that very state before.
+    if (tip_->epoch > before) add_epochs(1);
     return {};
   }
 
@@ -613,7 +617,9 @@ class ZlayerBackup {
     TRY(prefix_->commit_snapshot(std::move(open), next.snapshot_bytes));
     report_.wrote_full = true;
     report_.bytes_stored += next.snapshot_bytes;
-    TRY(number(next));
+    if (next.epoch == Epoch()) {
+      TRY_ASSIGN(next.epoch, newest_epoch());
+    }
     tip_ = std::move(next);
     ZlayerOutbox::Kept kept;
     kept.tip = *tip_;
@@ -622,15 +628,11 @@ class ZlayerBackup {
     return outbox_->keep(std::move(kept));
   }
 
-  // Beside epochs of somebody else's, as readers count them.
-  Result<void> number(ZlayerTip& tip) const {
-    if (tip.epoch != Epoch()) return {};
+  // The newest of all epochs there, whoever stored them, as readers count.
+  Result<Epoch> newest_epoch() const {
     TRY_ASSIGN(const auto database, open_database());
     TRY_ASSIGN(const auto timeline, database->timeline());
-    const auto newest = timeline->newest();
-    if (!newest) return Error::corrupt("the snapshot just stored cannot be read back");
-    tip.epoch = *newest;
-    return {};
+    return timeline->newest().value_or(Epoch());
   }
 
   // --- what came of it ---
@@ -660,6 +662,7 @@ class ZlayerBackup {
   std::optional<Error> away_;             // why nothing can be stored there now
   std::optional<ZlayerTip> tip_;          // nullopt: there is nothing to go on from
   std::string why_full_;                  // then
+  Epoch newest_of_others_;                // likewise
   std::unique_ptr<Snapshot> snapshot_;
   bool changed_while_read_ = false;
 };
