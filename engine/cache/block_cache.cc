@@ -10,7 +10,7 @@ namespace {
 constexpr std::uint64_t kEntryOverhead = 256;
 
 std::uint64_t cost_of(const Block& block) {
-  return block.pages.capacity() + block.epochs.capacity() * sizeof(Epoch) + kEntryOverhead;
+  return block.pages.size() + block.epochs.capacity() * sizeof(Epoch) + kEntryOverhead;
 }
 
 }  // namespace
@@ -78,6 +78,17 @@ bool BlockCache::has(const BlockKey& key) {
   Shard& shard = shard_of(key);
   const std::lock_guard lock(shard.mutex);
   return shard.entries.contains(key) || shard.flights.contains(key);
+}
+
+void BlockCache::drop(const BlockKey& key) {
+  std::list<Entry> dropped;  // goes when the lock is free again
+  Shard& shard = shard_of(key);
+  const std::lock_guard lock(shard.mutex);
+  const auto found = shard.entries.find(key);
+  if (found == shard.entries.end()) return;
+  shard.bytes -= found->second->cost;
+  dropped.splice(dropped.begin(), shard.recent, found->second);
+  shard.entries.erase(found);
 }
 
 void BlockCache::keep(Shard& shard, const BlockKey& key, const BlockPtr& block) const {

@@ -33,7 +33,7 @@ struct BlockKey {
 // page's versions, one epoch each.
 struct Block {
   std::vector<Epoch> epochs;
-  Bytes pages;
+  Buffer pages;
 };
 using BlockPtr = std::shared_ptr<const Block>;
 
@@ -44,6 +44,9 @@ class BlockCache {
   // The block, from memory or from `load`. While one caller loads, the others wait for his result,
   // failure included; failures are not kept.
   Result<BlockPtr> get(const BlockKey& key, const std::function<Result<Block>()>& load);
+
+  // Nobody will ask for it again.
+  void drop(const BlockKey& key);
 
   // Whether get() would give it, or wait for whoever loads it, without loading.
   [[nodiscard]] bool has(const BlockKey& key);

@@ -1,6 +1,9 @@
 #include "engine/segment/codec.h"
 
 #include <fmt/format.h>
+// For ZSTD_d_forceIgnoreChecksum; every libzstd that has it takes it from a program that is linked
+// dynamically, too.
+#define ZSTD_STATIC_LINKING_ONLY
 #include <zstd.h>
 
 #include <algorithm>
@@ -62,14 +65,60 @@ Result<void> check_frame(ByteView frame, std::size_t plain_bytes) {
   return {};
 }
 
+// The frame's own checksum covers what came out of it once more than the hashes of its pages, which
+// the caller compares in any case where it need not be looked at.
+enum class Checksum { kCompare, kHashesFollow };
+
+Result<void> decompress(ByteView frame, ByteView prefix, MutableByteView out, Checksum checksum) {
+  TRY(check_frame(frame, out.size()));
+  ZSTD_DCtx* context = decompress_context();
+  if (checksum == Checksum::kHashesFollow)
+    TRY(decompressed(
+        ZSTD_DCtx_setParameter(context, ZSTD_d_forceIgnoreChecksum, ZSTD_d_ignoreChecksum)));
+  TRY_ASSIGN(const std::size_t size,
+             decompressed(ZSTD_decompress_usingDict(context, out.data(), out.size(), frame.data(),
+                                                    frame.size(), prefix.data(), prefix.size())));
+  if (size != out.size()) return Error::corrupt("zstd frame of another size");
+  return {};
+}
+
 // `pages` are whole pages, one per hash.
+Result<void> check_page(ByteView pages, PageSize page_size, std::span<const std::uint64_t> hashes,
+                        std::size_t slot) {
+  if (page_hash(pages.subspan(slot * page_size.bytes(), page_size.bytes())) == hashes[slot])
+    return {};
+  return Error::corrupt(fmt::format("page {} of {} does not match its hash", slot, hashes.size()));
+}
+
 Result<void> check_pages(ByteView pages, PageSize page_size,
                          std::span<const std::uint64_t> hashes) {
-  for (std::size_t i = 0; i < hashes.size(); ++i) {
-    if (page_hash(pages.subspan(i * page_size.bytes(), page_size.bytes())) != hashes[i])
-      return Error::corrupt(fmt::format("page {} of {} does not match its hash", i, hashes.size()));
-  }
+  for (std::size_t i = 0; i < hashes.size(); ++i) TRY(check_page(pages, page_size, hashes, i));
   return {};
+}
+
+// What a record says of itself, and that it may be decoded with `prefix`.
+Result<native::ParsedRecordHeader> record_header(ByteView stored, PageNo page, PageSize page_size,
+                                                 ByteView prefix) {
+  if (stored.size() > native::kUnitBytesMax)
+    return Error::corrupt(fmt::format("record of {} bytes", stored.size()));
+  if (!prefix.empty() && prefix.size() != page_size.bytes())
+    return Error::invalid(fmt::format("a prefix of {} bytes", prefix.size()));
+  TRY_ASSIGN(native::ParsedRecordHeader parsed, native::parse_record_header(stored));
+  const native::RecordHeader& header = parsed.header;
+  if (header.page != page)
+    return Error::corrupt(fmt::format("record of page {}", header.page.get()));
+  if (header.epochs.size() > native::versions_per_record(page_size))
+    return Error::corrupt(fmt::format("record of {} versions", header.epochs.size()));
+  if (header.has_prefix && prefix.empty())
+    return Error::corrupt("record needs the page's image in the full, which lacks the page");
+  return parsed;
+}
+
+// The versions of a record, of which not one is checked yet.
+Result<void> unpack_record(ByteView stored, const native::ParsedRecordHeader& parsed,
+                           ByteView prefix, MutableByteView out) {
+  return decompress(stored.subspan(parsed.bytes), parsed.header.has_prefix ? prefix : ByteView(),
+                    out, Checksum::kHashesFollow);
 }
 
 }  // namespace
@@ -90,23 +139,15 @@ Result<Bytes> compress_frame(ByteView bytes, std::size_t prefix_bytes, int level
 }
 
 Result<void> decompress_frame(ByteView frame, ByteView prefix, MutableByteView out) {
-  TRY(check_frame(frame, out.size()));
-  ZSTD_DCtx* context = decompress_context();
-  if (!prefix.empty())
-    TRY(decompressed(ZSTD_DCtx_refPrefix(context, prefix.data(), prefix.size())));
-  TRY_ASSIGN(const std::size_t size,
-             decompressed(
-                 ZSTD_decompressDCtx(context, out.data(), out.size(), frame.data(), frame.size())));
-  if (size != out.size()) return Error::corrupt("zstd frame of another size");
-  return {};
+  return decompress(frame, prefix, out, Checksum::kCompare);
 }
 
-Result<Bytes> decode_block(ByteView stored, std::size_t plain_bytes, PageSize page_size,
-                           std::span<const std::uint64_t> page_hashes) {
+Result<Buffer> decode_block(ByteView stored, std::size_t plain_bytes, PageSize page_size,
+                            std::span<const std::uint64_t> page_hashes) {
   if (plain_bytes > native::kBlockBytesMax)
     return Error::corrupt(fmt::format("block of {} bytes", plain_bytes));
-  Bytes pages(page_size.pages_in(plain_bytes) * page_size.bytes());
-  TRY(decode_block_into(stored, plain_bytes, page_size, page_hashes, pages));
+  Buffer pages(page_size.pages_in(plain_bytes) * page_size.bytes());
+  TRY(decode_block_into(stored, plain_bytes, page_size, page_hashes, pages.bytes()));
   return pages;
 }
 
@@ -117,30 +158,37 @@ Result<void> decode_block_into(ByteView stored, std::size_t plain_bytes, PageSiz
   const std::uint64_t pages = page_size.pages_in(plain_bytes);
   if (pages != page_hashes.size() || out.size() != pages * page_size.bytes())
     return Error::corrupt(fmt::format("{} hashes for {} pages", page_hashes.size(), pages));
-  TRY(decompress_frame(stored, {}, out.first(plain_bytes)));
+  TRY(decompress(stored, {}, out.first(plain_bytes), Checksum::kHashesFollow));
   std::ranges::fill(out.subspan(plain_bytes), std::byte{0});
   return check_pages(out, page_size, page_hashes);
 }
 
 Result<DecodedRecord> decode_record(ByteView stored, PageNo page, PageSize page_size,
                                     ByteView prefix) {
-  if (stored.size() > native::kUnitBytesMax)
-    return Error::corrupt(fmt::format("record of {} bytes", stored.size()));
-  if (!prefix.empty() && prefix.size() != page_size.bytes())
-    return Error::invalid(fmt::format("a prefix of {} bytes", prefix.size()));
-  TRY_ASSIGN(native::ParsedRecordHeader parsed, native::parse_record_header(stored));
-  const native::RecordHeader& header = parsed.header;
-  if (header.page != page)
-    return Error::corrupt(fmt::format("record of page {}", header.page.get()));
-  if (header.epochs.size() > native::versions_per_record(page_size))
-    return Error::corrupt(fmt::format("record of {} versions", header.epochs.size()));
-  if (header.has_prefix && prefix.empty())
-    return Error::corrupt("record needs the page's image in the full, which lacks the page");
-  Bytes pages(header.epochs.size() * page_size.bytes());
-  TRY(decompress_frame(stored.subspan(parsed.bytes), header.has_prefix ? prefix : ByteView(),
-                       pages));
-  TRY(check_pages(pages, page_size, header.hashes));
+  TRY_ASSIGN(native::ParsedRecordHeader parsed, record_header(stored, page, page_size, prefix));
+  Buffer pages(parsed.header.epochs.size() * page_size.bytes());
+  TRY(unpack_record(stored, parsed, prefix, pages.bytes()));
+  TRY(check_pages(pages.bytes(), page_size, parsed.header.hashes));
   return DecodedRecord{std::move(parsed.header.epochs), std::move(pages)};
+}
+
+Result<PageVersion> decode_version(ByteView stored, PageNo page, PageSize page_size,
+                                   ByteView prefix, Epoch epoch, MutableByteView out) {
+  if (out.size() != page_size.bytes())
+    return Error::invalid(fmt::format("{} bytes for a page", out.size()));
+  TRY_ASSIGN(const native::ParsedRecordHeader parsed,
+             record_header(stored, page, page_size, prefix));
+  const std::vector<Epoch>& epochs = parsed.header.epochs;
+  const auto behind = std::ranges::upper_bound(epochs, epoch);
+  if (behind == epochs.begin())
+    return Error::corrupt(fmt::format("the record begins behind epoch {}", epoch.get()));
+  const auto slot = static_cast<std::size_t>(behind - epochs.begin()) - 1;
+  thread_local Buffer room(native::kRecordBytesMax);
+  const MutableByteView pages = room.bytes().first(epochs.size() * page_size.bytes());
+  TRY(unpack_record(stored, parsed, prefix, pages));
+  TRY(check_page(pages, page_size, parsed.header.hashes, slot));
+  std::ranges::copy(pages.subspan(slot * page_size.bytes(), page_size.bytes()), out.begin());
+  return PageVersion{epochs[slot], parsed.header.hashes[slot]};
 }
 
 }  // namespace epochfs::engine

@@ -22,21 +22,30 @@ Result<void> decompress_frame(ByteView frame, ByteView prefix, MutableByteView o
 // A block of a full whose plain size is `plain_bytes`: whole pages, the image's last one padded
 // with zeros, the hash of each checked. kCorrupt names the first bad page by its place in the
 // block.
-Result<Bytes> decode_block(ByteView stored, std::size_t plain_bytes, PageSize page_size,
-                           std::span<const std::uint64_t> page_hashes);
+Result<Buffer> decode_block(ByteView stored, std::size_t plain_bytes, PageSize page_size,
+                            std::span<const std::uint64_t> page_hashes);
 // The same to where its pages belong: `out` has room for exactly them.
 Result<void> decode_block_into(ByteView stored, std::size_t plain_bytes, PageSize page_size,
                                std::span<const std::uint64_t> page_hashes, MutableByteView out);
 
 struct DecodedRecord {
   std::vector<Epoch> epochs;  // ascending
-  Bytes pages;                // one whole page per epoch, in that order; hashes checked
+  Buffer pages;               // one whole page per epoch, in that order; hashes checked
 };
 // A record as stored. `prefix` is the page's image in the base full (whole page, padded), used when
 // the record's header asks for one; empty when the base has no such page. kCorrupt also when it is
 // another page's record.
 Result<DecodedRecord> decode_record(ByteView stored, PageNo page, PageSize page_size,
                                     ByteView prefix);
+
+struct PageVersion {
+  Epoch epoch;
+  std::uint64_t hash = 0;  // of the page; checked
+};
+// The same for who wants one version only, the newest not after `epoch`: the page to `out`, where
+// the prefix may be. kCorrupt also when the record has no such version.
+Result<PageVersion> decode_version(ByteView stored, PageNo page, PageSize page_size,
+                                   ByteView prefix, Epoch epoch, MutableByteView out);
 // The header alone tells whether decode_record needs the prefix, and the hashes of the versions:
 // native::parse_record_header.
 

@@ -27,9 +27,9 @@ FetchedRanges::Hold::~Hold() {
   ranges_->flights_.erase({object_, range_.begin});
 }
 
-void FetchedRanges::Hold::land(Result<Bytes> bytes) {
+void FetchedRanges::Hold::land(Result<Buffer> bytes) {
   landed_ = true;
-  promise_.set_value(std::make_shared<const Result<Bytes>>(std::move(bytes)));
+  promise_.set_value(std::make_shared<const Result<Buffer>>(std::move(bytes)));
 }
 
 std::vector<FetchedRanges::Hold> FetchedRanges::plan(std::vector<Unit> units) {
@@ -73,7 +73,7 @@ const FetchedRanges::Flight* FetchedRanges::covering(const Unit& unit) const {
   return covers ? &flight : nullptr;
 }
 
-std::optional<Result<Bytes>> FetchedRanges::find(const Unit& unit) {
+std::optional<Result<Piece>> FetchedRanges::find(const Unit& unit) {
   std::shared_future<Outcome> future;
   ByteRange range;
   {
@@ -87,11 +87,10 @@ std::optional<Result<Bytes>> FetchedRanges::find(const Unit& unit) {
   if (outcome == nullptr) return std::nullopt;
   if (!*outcome) {
     if (outcome->error().code != Code::kUnreachable) return std::nullopt;
-    return Result<Bytes>(tl::unexpected(outcome->error()));
+    return Result<Piece>(tl::unexpected(outcome->error()));
   }
-  const ByteView bytes =
-      ByteView(**outcome).subspan(unit.range.begin - range.begin, unit.range.size);
-  return Result<Bytes>(Bytes(bytes.begin(), bytes.end()));
+  return Result<Piece>(
+      {outcome, (*outcome)->bytes().subspan(unit.range.begin - range.begin, unit.range.size)});
 }
 
 }  // namespace epochfs::engine

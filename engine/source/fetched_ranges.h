@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/core/bytes.h"
+#include "engine/core/pieces.h"
 #include "engine/core/units.h"
 
 namespace epochfs::engine {
@@ -33,7 +33,7 @@ class FetchedRanges {
 
  private:
   // The bytes from `begin` on, or a failure; null: nobody will fetch them.
-  using Outcome = std::shared_ptr<const Result<Bytes>>;
+  using Outcome = std::shared_ptr<const Result<Buffer>>;
   struct Flight {
     ByteRange range;
     std::shared_future<Outcome> outcome;
@@ -51,7 +51,7 @@ class FetchedRanges {
     [[nodiscard]] std::uint64_t object() const noexcept { return object_; }
     [[nodiscard]] ByteRange range() const noexcept { return range_; }
     // Once. Whoever waits for some of these bytes gets them now, or the failure.
-    void land(Result<Bytes> bytes);
+    void land(Result<Buffer> bytes);
 
    private:
     friend class FetchedRanges;
@@ -68,10 +68,10 @@ class FetchedRanges {
   // else is fetching.
   std::vector<Hold> plan(std::vector<Unit> units);
 
-  // The bytes of a range out of the run that it lies in, once that has landed; nullopt: it lies in
+  // The bytes of a range in the run that it lies in, once that has landed; nullopt: it lies in
   // none. A run that failed for a reason of its own leaves the caller to his own attempt, but not
   // when the storage could not be reached.
-  std::optional<Result<Bytes>> find(const Unit& unit);
+  std::optional<Result<Piece>> find(const Unit& unit);
 
  private:
   const Flight* covering(const Unit& unit) const;  // under the mutex

@@ -33,16 +33,20 @@ PageNo page_after(PageNo page, std::uint64_t count) {
 }
 
 ByteView page_in(const BlockPtr& block, PageSize page_size, std::uint64_t slot) {
-  return ByteView(block->pages).subspan(slot * page_size.bytes(), page_size.bytes());
+  return block->pages.bytes().subspan(slot * page_size.bytes(), page_size.bytes());
 }
 
-// The slot of the version that the index promised. Whatever the index says, a version of another
-// epoch is not served.
+// Whatever the index says, a version of another epoch is not served.
+Result<void> check_version(Epoch epoch, const RecordPlace& place) {
+  if (epoch == place.epoch) return {};
+  return Error::corrupt(fmt::format("the record lacks epoch {}", place.epoch.get()));
+}
+
+// The slot of the version that the index promised.
 Result<std::size_t> version_slot(const std::vector<Epoch>& epochs, const RecordPlace& place,
                                  Epoch epoch) {
   const auto behind = std::ranges::upper_bound(epochs, epoch);
-  if (behind == epochs.begin() || *(behind - 1) != place.epoch)
-    return Error::corrupt(fmt::format("the record lacks epoch {}", place.epoch.get()));
+  TRY(check_version(behind == epochs.begin() ? Epoch() : *(behind - 1), place));
   return static_cast<std::size_t>(behind - epochs.begin()) - 1;
 }
 
@@ -150,7 +154,7 @@ Result<std::shared_ptr<const Blob>> NativeSource::open_segment(DatabaseNo databa
   return blob;
 }
 
-Result<Bytes> NativeSource::stored_bytes(DatabaseNo database, SegmentNo segment,
+Result<Piece> NativeSource::stored_bytes(DatabaseNo database, SegmentNo segment,
                                          std::uint64_t offset, std::uint32_t size) const {
   if (size > native::kUnitBytesMax) return Error::corrupt(fmt::format("unit of {} bytes", size));
   bytes_read_.fetch_add(size, std::memory_order_relaxed);
@@ -158,16 +162,18 @@ Result<Bytes> NativeSource::stored_bytes(DatabaseNo database, SegmentNo segment,
     if (auto bytes = fetched_->find({object_key(database, segment), {offset, size}}))
       return *std::move(bytes);
   }
-  return read_stored(database, segment, offset, size);
+  TRY_ASSIGN(Buffer bytes, read_stored(database, segment, offset, size));
+  const auto owner = std::make_shared<const Buffer>(std::move(bytes));
+  return Piece{owner, owner->bytes()};
 }
 
-Result<Bytes> NativeSource::read_stored(DatabaseNo database, SegmentNo segment,
-                                        std::uint64_t offset, std::uint64_t size) const {
+Result<Buffer> NativeSource::read_stored(DatabaseNo database, SegmentNo segment,
+                                         std::uint64_t offset, std::uint64_t size) const {
   TRY_ASSIGN(const auto blob, segment_blob(database, segment));
-  Bytes bytes(size);
-  auto read = blob->read(offset, bytes);
+  Buffer bytes(size);
+  auto read = blob->read(offset, bytes.bytes());
   if (!read && read.error().code == Code::kIo && storage_->is_remote())
-    read = read_anew(database, segment, offset, bytes, *blob);
+    read = read_anew(database, segment, offset, bytes.bytes(), *blob);
   TRY(read);
   return bytes;
 }
@@ -208,12 +214,13 @@ Result<BlockPtr> NativeSource::load_block(const EpochContext& at, const Layout& 
   const BlockPlace* found = layout.block(block);
   if (found == nullptr) return Error::corrupt(fmt::format("no block {} in the full", block));
   const auto load = [&]() -> Result<Block> {
-    TRY_ASSIGN(const Bytes stored,
+    TRY_ASSIGN(const Piece stored,
                stored_bytes(at.database, at.base, found->offset, found->stored_bytes));
     const std::uint64_t begin = block * at.base_row.block_bytes;
     const std::uint64_t size =
         std::min<std::uint64_t>(at.base_row.block_bytes, at.base_row.image_bytes - begin);
-    TRY_ASSIGN(Bytes pages, decode_block(stored, size, at.base_row.page_size, found->page_hashes));
+    TRY_ASSIGN(Buffer pages,
+               decode_block(stored.bytes, size, at.base_row.page_size, found->page_hashes));
     return Block{{}, std::move(pages)};
   };
   return with_context(cache_->get(BlockKey{object_key(at.database, at.base), found->offset}, load),
@@ -224,7 +231,7 @@ Result<BlockPtr> NativeSource::load_record(const EpochContext& at, const Layout&
                                            const RecordPlace& found) const {
   const PageSize page_size = at.base_row.page_size;
   const auto load = [&]() -> Result<Block> {
-    TRY_ASSIGN(const Bytes stored,
+    TRY_ASSIGN(const Piece stored,
                stored_bytes(at.database, found.segment, found.offset, found.stored_bytes));
     BlockPtr base;
     ByteView prefix;
@@ -232,7 +239,7 @@ Result<BlockPtr> NativeSource::load_record(const EpochContext& at, const Layout&
       TRY_ASSIGN(base, load_block(at, layout, block_of(at, found.page)));
       prefix = page_in(base, page_size, (found.page.get() - 1) % pages_per_block(at));
     }
-    TRY_ASSIGN(DecodedRecord record, decode_record(stored, found.page, page_size, prefix));
+    TRY_ASSIGN(DecodedRecord record, decode_record(stored.bytes, found.page, page_size, prefix));
     return Block{std::move(record.epochs), std::move(record.pages)};
   };
   return with_context(
@@ -304,7 +311,7 @@ Result<void> NativeSource::copy_block(const EpochContext& at, const BlockPlace& 
                                       std::uint64_t block, PageRange pages,
                                       MutableByteView out) const {
   const PageSize page_size = at.base_row.page_size;
-  TRY_ASSIGN(const Bytes stored,
+  TRY_ASSIGN(const Piece stored,
              stored_bytes(at.database, at.base, found.offset, found.stored_bytes));
   const std::uint64_t begin = block * at.base_row.block_bytes;
   const std::uint64_t end = begin + page_size.bytes() * std::uint64_t{found.page_hashes.size()};
@@ -313,12 +320,12 @@ Result<void> NativeSource::copy_block(const EpochContext& at, const BlockPlace& 
   const std::uint64_t out_begin = page_size.offset_of(pages.first);
   const std::uint64_t out_end = out_begin + out.size();
   if (begin >= out_begin && end <= out_end)
-    return decode_block_into(stored, size, page_size, found.page_hashes,
+    return decode_block_into(stored.bytes, size, page_size, found.page_hashes,
                              out.subspan(begin - out_begin, end - begin));
-  TRY_ASSIGN(const Bytes plain, decode_block(stored, size, page_size, found.page_hashes));
+  TRY_ASSIGN(const Buffer plain, decode_block(stored.bytes, size, page_size, found.page_hashes));
   const std::uint64_t from = std::max(begin, out_begin);
   const std::uint64_t to = std::min(end, out_end);
-  std::ranges::copy(ByteView(plain).subspan(from - begin, to - from),
+  std::ranges::copy(plain.bytes().subspan(from - begin, to - from),
                     out.subspan(from - out_begin).begin());
   return {};
 }
@@ -360,20 +367,18 @@ Result<void> NativeSource::read_pages(const EpochContext& at, PageNo first, Muta
       return fmt::format("page {}: {}", found.page.get(),
                          place(at.database, found.segment, found.offset));
     };
-    TRY_ASSIGN(const Bytes stored, with_context(stored_bytes(at.database, found.segment,
+    TRY_ASSIGN(const Piece stored, with_context(stored_bytes(at.database, found.segment,
                                                              found.offset, found.stored_bytes),
                                                 where));
     const MutableByteView target = page_out(found.page);
     const bool has_base = found.page.get() <= at.base_page_count();
-    TRY_ASSIGN(const DecodedRecord record,
-               with_context(decode_record(stored, found.page, page_size,
-                                          has_base ? ByteView(target) : ByteView()),
-                            where));
-    TRY_ASSIGN(const std::size_t slot,
-               with_context(version_slot(record.epochs, found, at.facts.epoch), where));
-    std::ranges::copy(ByteView(record.pages).subspan(slot * page_size.bytes(), page_size.bytes()),
-                      target.begin());
-    hashes[slot_of(found.page)] = page_hash(target);
+    TRY_ASSIGN(const PageVersion version,
+               with_context(
+                   decode_version(stored.bytes, found.page, page_size,
+                                  has_base ? ByteView(target) : ByteView(), at.facts.epoch, target),
+                   where));
+    TRY(with_context(check_version(version.epoch, found), where));
+    hashes[slot_of(found.page)] = version.hash;
   }
   return {};
 }
@@ -389,10 +394,10 @@ Result<std::vector<std::uint64_t>> NativeSource::page_hashes(const EpochContext&
         return fmt::format("page {}: {}", page.get(),
                            place(at.database, found->segment, found->offset));
       };
-      TRY_ASSIGN(const Bytes stored, with_context(stored_bytes(at.database, found->segment,
+      TRY_ASSIGN(const Piece stored, with_context(stored_bytes(at.database, found->segment,
                                                                found->offset, found->stored_bytes),
                                                   where));
-      TRY_ASSIGN(const auto parsed, with_context(native::parse_record_header(stored), where));
+      TRY_ASSIGN(const auto parsed, with_context(native::parse_record_header(stored.bytes), where));
       if (parsed.header.page != page)
         return Error::corrupt(fmt::format("{}: holds page {}", where(), parsed.header.page.get()));
       TRY_ASSIGN(const std::size_t slot,

@@ -73,13 +73,14 @@ class NativeSource {
   // lives. What cannot be fetched so is left to whoever needs it.
   std::vector<FetchedRanges::Hold> fetch_together(const EpochContext& at, const Layout& layout,
                                                   bool cached) const;
-  Result<Bytes> read_stored(DatabaseNo database, SegmentNo segment, std::uint64_t offset,
-                            std::uint64_t size) const;
+  Result<Buffer> read_stored(DatabaseNo database, SegmentNo segment, std::uint64_t offset,
+                             std::uint64_t size) const;
   Result<BlockPtr> load_block(const EpochContext& at, const Layout& layout,
                               std::uint64_t block) const;
   Result<BlockPtr> load_record(const EpochContext& at, const Layout& layout,
                                const RecordPlace& found) const;
-  Result<Bytes> stored_bytes(DatabaseNo database, SegmentNo segment, std::uint64_t offset,
+  // A unit as it is stored.
+  Result<Piece> stored_bytes(DatabaseNo database, SegmentNo segment, std::uint64_t offset,
                              std::uint32_t size) const;
   Result<std::shared_ptr<const Blob>> segment_blob(DatabaseNo database, SegmentNo segment) const;
   // `known`: as the index knows it, without a look where that costs a request.

@@ -60,27 +60,28 @@ std::span<const std::uint64_t> UnpackedBlob::hashes(std::uint64_t block) const n
       .subspan(block * pages_per_block, page_size_.pages_in(plain_bytes(block)));
 }
 
-Result<Bytes> UnpackedBlob::load(std::uint64_t block) const {
+Result<Buffer> UnpackedBlob::load(std::uint64_t block) const {
   const StoredBlock& stored = blocks_[block];
   const auto where = [&] { return fmt::format("block at byte {}", stored.offset); };
-  Bytes bytes(stored.bytes);
-  TRY(with_context(packed_->read(stored.offset, bytes), where));
+  Buffer bytes(stored.bytes);
+  TRY(with_context(packed_->read(stored.offset, bytes.bytes()), where));
   bytes_read_->fetch_add(bytes.size(), std::memory_order_relaxed);
-  return with_context(decode_block(bytes, plain_bytes(block), page_size_, hashes(block)), where);
+  return with_context(decode_block(bytes.bytes(), plain_bytes(block), page_size_, hashes(block)),
+                      where);
 }
 
 Result<void> UnpackedBlob::read_block(std::uint64_t block, std::uint64_t skip, MutableByteView out,
                                       bool cached) const {
-  const auto copy = [&](const Bytes& pages) {
-    std::ranges::copy(ByteView(pages).subspan(skip, out.size()), out.begin());
+  const auto copy = [&](const Buffer& pages) {
+    std::ranges::copy(pages.bytes().subspan(skip, out.size()), out.begin());
   };
   if (!cached) {
-    TRY_ASSIGN(const Bytes pages, load(block));
+    TRY_ASSIGN(const Buffer pages, load(block));
     copy(pages);
     return {};
   }
   TRY_ASSIGN(const BlockPtr kept, cache_->get({key_, block}, [&]() -> Result<Block> {
-    TRY_ASSIGN(Bytes pages, load(block));
+    TRY_ASSIGN(Buffer pages, load(block));
     return Block{{}, std::move(pages)};
   }));
   copy(kept->pages);

@@ -51,7 +51,7 @@ class UnpackedBlob final : public Blob {
                std::shared_ptr<std::atomic<std::uint64_t>> bytes_read);
   [[nodiscard]] std::uint64_t plain_bytes(std::uint64_t block) const noexcept;
   [[nodiscard]] std::span<const std::uint64_t> hashes(std::uint64_t block) const noexcept;
-  Result<Bytes> load(std::uint64_t block) const;
+  Result<Buffer> load(std::uint64_t block) const;
   // The block's bytes from `skip` on, as many as `out` takes.
   Result<void> read_block(std::uint64_t block, std::uint64_t skip, MutableByteView out,
                           bool cached) const;

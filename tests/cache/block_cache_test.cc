@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <stdexcept>
 #include <thread>
@@ -9,7 +10,13 @@
 namespace epochfs::engine {
 namespace {
 
-Block block_of(std::size_t bytes, std::byte fill) { return Block{{}, Bytes(bytes, fill)}; }
+Block block_of(std::size_t bytes, std::byte fill) {
+  Buffer pages(bytes);
+  std::ranges::fill(pages.bytes(), fill);
+  return Block{{}, std::move(pages)};
+}
+
+std::byte first_of(const BlockPtr& block) { return block->pages.bytes().front(); }
 
 TEST(BlockCacheTest, LoadsABlockOnceAndServesItAgain) {
   BlockCache cache(1 << 20);
@@ -21,7 +28,7 @@ TEST(BlockCacheTest, LoadsABlockOnceAndServesItAgain) {
   for (int i = 0; i < 3; ++i) {
     const auto block = cache.get({1, 16}, load);
     ASSERT_TRUE(block);
-    EXPECT_EQ((*block)->pages, Bytes(100, std::byte{7}));
+    EXPECT_TRUE(std::ranges::equal((*block)->pages.bytes(), Bytes(100, std::byte{7})));
   }
   EXPECT_EQ(loads, 1);
   EXPECT_EQ(cache.counters().hits, 2U);
@@ -42,7 +49,7 @@ TEST(BlockCacheTest, TellsObjectsAndOffsetsApart) {
       const auto block =
           cache.get({object, offset}, []() -> Result<Block> { return Error::io("not kept"); });
       ASSERT_TRUE(block);
-      EXPECT_EQ((*block)->pages[0], static_cast<std::byte>(object * 8 + offset));
+      EXPECT_EQ(first_of(*block), static_cast<std::byte>(object * 8 + offset));
     }
   }
 }
@@ -64,6 +71,22 @@ TEST(BlockCacheTest, ServesABlockThatIsLargerThanItsBudgetWithoutKeepingIt) {
   ASSERT_TRUE(block);
   EXPECT_EQ((*block)->pages.size(), 100'000U);
   EXPECT_EQ(cache.counters().bytes_held, 0U);
+}
+
+TEST(BlockCacheTest, LetsGoOfWhatIsDropped) {
+  BlockCache cache(1 << 20);
+  const auto load = [] { return Result<Block>(block_of(100, std::byte{7})); };
+  const auto block = cache.get({1, 1}, load);
+  ASSERT_TRUE(cache.get({1, 2}, load));
+  cache.drop({1, 1});
+  cache.drop({1, 1});
+  EXPECT_FALSE(cache.has({1, 1}));
+  EXPECT_TRUE(cache.has({1, 2}));
+  cache.drop({1, 2});
+  EXPECT_EQ(cache.counters().bytes_held, 0U);
+  EXPECT_EQ(first_of(*block), std::byte{7}) << "who has it keeps it";
+  ASSERT_TRUE(cache.get({1, 1}, load));
+  EXPECT_EQ(cache.counters().misses, 3U);
 }
 
 TEST(BlockCacheTest, ForgetsWhatWasNotUsedForLongest) {
@@ -108,7 +131,7 @@ TEST(BlockCacheTest, LoadsOnceForManyThreads) {
           std::this_thread::yield();
           return block_of(64, static_cast<std::byte>(round));
         });
-        if (block && (*block)->pages[63] == static_cast<std::byte>(round)) ++good;
+        if (block && (*block)->pages.bytes()[63] == static_cast<std::byte>(round)) ++good;
       });
     for (std::thread& thread : threads) thread.join();
     EXPECT_EQ(loads, 1);

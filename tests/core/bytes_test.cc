@@ -126,6 +126,18 @@ TEST(VarintTest, RefusesEveryTruncation) {
     EXPECT_EQ(ByteCursor(out.view().first(size)).take_varint().error().code, Code::kCorrupt);
 }
 
+TEST(BufferTest, LeavesNothingBehindWhenItIsMoved) {
+  Buffer first(3);
+  std::ranges::copy(as_bytes("abc"), first.bytes().begin());
+  Buffer second(std::move(first));
+  EXPECT_EQ(as_text(second.bytes()), "abc");
+  EXPECT_EQ(first.size(), 0U);  // NOLINT(bugprone-use-after-move): what is asked here
+  Buffer third(7);
+  third = std::move(second);
+  EXPECT_EQ(as_text(third.bytes()), "abc");
+  EXPECT_TRUE(second.bytes().empty());  // NOLINT(bugprone-use-after-move)
+}
+
 TEST(ByteWriterTest, GivesItsBytesAway) {
   ByteWriter out;
   out.put(as_bytes("abc"));

@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   must(header && header->header.epochs == record->epochs, "a record has the epochs that it says");
   must(record->pages.size() == record->epochs.size() * base.size(), "each version is a whole page");
   for (std::size_t i = 0; i < record->epochs.size(); ++i)
-    must(page_hash(ByteView(record->pages).subspan(i * base.size(), base.size())) ==
+    must(page_hash(record->pages.bytes().subspan(i * base.size(), base.size())) ==
              header->header.hashes[i],
          "each version has its hash");
   return 0;

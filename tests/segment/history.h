@@ -173,8 +173,9 @@ inline Result<Bytes> read_image(const SegmentReader& full) {
     TRY(full.blob().read(offset, stored));
     const std::size_t plain =
         std::min<std::uint64_t>(footer.block_size, footer.image_bytes - image.size());
-    TRY_ASSIGN(const Bytes pages, decode_block(stored, plain, page_size, row.page_hashes));
-    image.insert(image.end(), pages.begin(), pages.begin() + static_cast<std::ptrdiff_t>(plain));
+    TRY_ASSIGN(const Buffer pages, decode_block(stored, plain, page_size, row.page_hashes));
+    const ByteView bytes = pages.bytes().first(plain);
+    image.insert(image.end(), bytes.begin(), bytes.end());
     return {};
   }));
   return image;
@@ -196,26 +197,25 @@ inline Result<EpochImages> read_epochs(const SegmentReader& full,
   }));
 
   std::map<std::pair<PageNo, Epoch>, Bytes> versions;
-  TRY(incremental.visit_records(
-      [&](std::uint64_t offset, const native::RecordRow& row) -> Result<void> {
-        Bytes stored(row.stored_bytes);
-        TRY(incremental.blob().read(offset, stored));
-        Bytes prefix;
-        if (page_size.offset_of(row.page) < base.size()) {
-          const ByteView rest = ByteView(base).subspan(page_size.offset_of(row.page));
-          const ByteView part = rest.first(std::min<std::size_t>(rest.size(), page_size.bytes()));
-          prefix.assign(part.begin(), part.end());
-          prefix.resize(page_size.bytes());
-        }
-        TRY_ASSIGN(const DecodedRecord record, decode_record(stored, row.page, page_size, prefix));
-        if (record.epochs != row.epochs) return Error::corrupt("record and table disagree");
-        for (std::size_t i = 0; i < record.epochs.size(); ++i) {
-          const ByteView page =
-              ByteView(record.pages).subspan(i * page_size.bytes(), page_size.bytes());
-          versions[{row.page, record.epochs[i]}] = Bytes(page.begin(), page.end());
-        }
-        return {};
-      }));
+  TRY(incremental.visit_records([&](std::uint64_t offset,
+                                    const native::RecordRow& row) -> Result<void> {
+    Bytes stored(row.stored_bytes);
+    TRY(incremental.blob().read(offset, stored));
+    Bytes prefix;
+    if (page_size.offset_of(row.page) < base.size()) {
+      const ByteView rest = ByteView(base).subspan(page_size.offset_of(row.page));
+      const ByteView part = rest.first(std::min<std::size_t>(rest.size(), page_size.bytes()));
+      prefix.assign(part.begin(), part.end());
+      prefix.resize(page_size.bytes());
+    }
+    TRY_ASSIGN(const DecodedRecord record, decode_record(stored, row.page, page_size, prefix));
+    if (record.epochs != row.epochs) return Error::corrupt("record and table disagree");
+    for (std::size_t i = 0; i < record.epochs.size(); ++i) {
+      const ByteView page = record.pages.bytes().subspan(i * page_size.bytes(), page_size.bytes());
+      versions[{row.page, record.epochs[i]}] = Bytes(page.begin(), page.end());
+    }
+    return {};
+  }));
 
   Bytes whole_pages = base;
   TRY(incremental.visit_epochs([&](const native::EpochFacts& facts) -> Result<void> {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <thread>
 
 namespace epochfs::engine {
@@ -15,6 +16,12 @@ std::vector<std::pair<std::uint64_t, ByteRange>> runs_of(
   runs.reserve(holds.size());
   for (const auto& hold : holds) runs.emplace_back(hold.object(), hold.range());
   return runs;
+}
+
+Buffer buffer_of(std::string_view text) {
+  Buffer buffer(text.size());
+  std::ranges::copy(as_bytes(text), buffer.bytes().begin());
+  return buffer;
 }
 
 TEST(FetchedRangesTest, PutsNeighboursTogetherAndNothingElse) {
@@ -40,12 +47,12 @@ TEST(FetchedRangesTest, GivesEachItsPartAsLongAsTheRunIsHeld) {
     auto holds = ranges.plan({{1, {0, 4}}, {1, {4, 4}}});
     ASSERT_EQ(holds.size(), 1U);
     EXPECT_TRUE(ranges.plan({{1, {0, 4}}, {1, {4, 4}}}).empty()) << "it is under way";
-    std::optional<Result<Bytes>> waited;
+    std::optional<Result<Piece>> waited;
     std::thread reader([&] { waited = ranges.find({1, {4, 3}}); });
-    holds[0].land(to_bytes("abcdefgh"));
+    holds[0].land(buffer_of("abcdefgh"));
     reader.join();
     ASSERT_TRUE(waited && *waited);
-    EXPECT_EQ(as_text(**waited), "efg");
+    EXPECT_EQ(as_text((*waited)->bytes), "efg");
     EXPECT_FALSE(ranges.find({1, {4, 5}})) << "more than the run has";
     EXPECT_FALSE(ranges.find({2, {4, 3}}));
   }
@@ -69,7 +76,7 @@ TEST(FetchedRangesTest, LeavesWhoeverWaitsToHimselfUnlessTheStoreIsAway) {
 
 TEST(FetchedRangesTest, KeepsNobodyWaitingForWhatNobodyFetches) {
   FetchedRanges ranges;
-  std::optional<Result<Bytes>> waited = Result<Bytes>(Bytes());
+  std::optional<Result<Piece>> waited = Result<Piece>(Piece());
   std::thread reader;
   {
     const auto holds = ranges.plan({{1, {0, 4}}});

@@ -305,6 +305,8 @@ Result<ParsedRecordHeader> parse_record_header(ByteView unit) {
   if (epoch == 0) return Error::corrupt("record with epoch 0");
   header.page = PageNo(page);
   header.has_prefix = (flags & kHasPrefix) != 0;
+  header.epochs.reserve(count);
+  header.hashes.reserve(count);
   header.epochs.emplace_back(epoch);
   while (header.epochs.size() < count) {
     TRY_ASSIGN(const std::uint64_t delta, in.take_varint());
