@@ -347,8 +347,7 @@ class Backup {
         cost.incremental_bytes > std::max(kChainBytesFree, kChainCostMax * cost.full_bytes);
     if ((!options_.full && !due) || writer_->has_full(writer_->last_epoch())) return {};
     TRY(renew_tip());
-    const auto image =
-        open_native_image(tip_->source, tip_->at, repository_->parts().ahead.readers);
+    const auto image = open_native_image(tip_->source, tip_->at, repository_->parts().ahead);
     TRY_ASSIGN(auto segment, writer_->begin_full(tip_->at.facts.epoch));
     FullWriter full(*segment.upload, image->page_size(), SegmentWriterOptions{});
     const auto append = [&](std::uint64_t, ByteView bytes) { return full.append(bytes); };

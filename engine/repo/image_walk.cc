@@ -9,16 +9,17 @@
 namespace epochfs::engine {
 namespace {
 
-constexpr std::uint64_t kPieceBytes = 2 * 1024 * 1024;
-
 struct Part {
   std::uint64_t offset = 0;
   std::uint64_t pages = 0;
 };
 struct DecodedPart {
   std::uint64_t offset = 0;
-  Bytes bytes;
+  Buffer room;
+  std::uint64_t size = 0;  // of the image's bytes in it
   StateHash sum;
+
+  [[nodiscard]] ByteView bytes() const noexcept { return room.bytes().first(size); }
 };
 
 }  // namespace
@@ -29,28 +30,27 @@ Result<void> walk_image(const EpochImage& image, const ImageSinks& sinks) {
   const std::uint64_t page_count = page_size.pages_in(facts.size_bytes);
   const std::uint64_t stride = image.stride_pages();
   const std::uint64_t part_pages =
-      std::max<std::uint64_t>(kPieceBytes / page_size.bytes() / stride, 1) * stride;
+      std::max<std::uint64_t>(image.piece_bytes() / page_size.bytes() / stride, 1) * stride;
 
   const auto decode = [&](Part&& part) -> Result<DecodedPart> {
     DecodedPart decoded;
     decoded.offset = part.offset;
-    decoded.bytes.resize(part.pages * page_size.bytes());
+    decoded.room = Buffer(part.pages * page_size.bytes());
     std::vector<std::uint64_t> hashes;
     const PageNo first = page_size.page_at(part.offset);
-    TRY(image.read_pages(first, decoded.bytes, hashes));
+    TRY(image.read_pages(first, decoded.room.bytes(), hashes));
     for (std::size_t i = 0; i < hashes.size(); ++i)
       decoded.sum.add(PageNo(static_cast<std::uint32_t>(first.get() + i)), hashes[i]);
-    decoded.bytes.resize(
-        std::min<std::uint64_t>(decoded.bytes.size(), facts.size_bytes - part.offset));
-    if (sinks.anywhere) TRY(sinks.anywhere(decoded.offset, decoded.bytes));
+    decoded.size = std::min<std::uint64_t>(decoded.room.size(), facts.size_bytes - part.offset);
+    if (sinks.anywhere) TRY(sinks.anywhere(decoded.offset, decoded.bytes()));
     return decoded;
   };
   StateHash sum;
   sum.add_size(facts.size_bytes);
   const auto take = [&](DecodedPart&& part) -> Result<void> {
     sum += part.sum;
-    if (sinks.in_order) TRY(sinks.in_order(part.offset, part.bytes));
-    if (sinks.progress) sinks.progress(part.offset + part.bytes.size(), facts.size_bytes);
+    if (sinks.in_order) TRY(sinks.in_order(part.offset, part.bytes()));
+    if (sinks.progress) sinks.progress(part.offset + part.size, facts.size_bytes);
     return {};
   };
 

@@ -142,15 +142,15 @@ Result<std::shared_ptr<const View>> NativeDatabase::view(Epoch epoch) {
   const auto taken = taken_.current();
   TRY_ASSIGN(const EpochContext at, source_->context(taken->timeline->row().number, epoch));
   const native::Manifest& manifest = taken->stored.manifest;
-  return open_native_view(NativeViewParts{source_, parts_.read_ahead, parts_.ahead, manifest.engine,
-                                          manifest.file_name},
+  return open_native_view(NativeViewParts{source_, parts_.cache, parts_.read_ahead, parts_.ahead,
+                                          manifest.engine, manifest.file_name},
                           *taken->timeline, at);
 }
 
 Result<std::shared_ptr<const EpochImage>> NativeDatabase::image(Epoch epoch) {
   const auto taken = taken_.current();
   TRY_ASSIGN(EpochContext at, source_->context(taken->timeline->row().number, epoch));
-  return open_native_image(source_, std::move(at), parts_.ahead.readers);
+  return open_native_image(source_, std::move(at), parts_.ahead);
 }
 
 Result<DatabaseSummary> NativeDatabase::summary() {

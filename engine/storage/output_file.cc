@@ -14,6 +14,7 @@ namespace {
 
 // Nothing tells who could read the file that this is a copy of.
 constexpr mode_t kPrivate = 0600;
+constexpr std::uint64_t kStretchBytes = 8 * 1024 * 1024;
 
 Failure failed(std::string_view what, const std::string& path) {
   return Error::from_errno(errno, fmt::format("{} {}", what, path));
@@ -83,10 +84,14 @@ Result<void> OutputFile::write(std::uint64_t offset, ByteView bytes) const {
     bytes = bytes.subspan(static_cast<std::size_t>(written));
     offset += static_cast<std::uint64_t>(written);
   }
-  // On its way to the disk while the rest is decoded, so that little is left to sync. Not every
-  // filesystem can; it is all the same in the end.
-  ::sync_file_range(fd_.get(), static_cast<off_t>(begin), static_cast<off_t>(offset - begin),
-                    SYNC_FILE_RANGE_WRITE);
+  // On its way to the disk while the rest is decoded, so that little is left to sync; in long
+  // stretches, because each beginning costs. Not every filesystem can; it is all the same in the
+  // end.
+  const std::uint64_t stretch = begin / kStretchBytes;
+  if (offset / kStretchBytes > stretch)
+    ::sync_file_range(fd_.get(), static_cast<off_t>(stretch * kStretchBytes),
+                      static_cast<off_t>((offset / kStretchBytes - stretch) * kStretchBytes),
+                      SYNC_FILE_RANGE_WRITE);
   return {};
 }
 

@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "engine/cache/block_cache.h"
 #include "engine/cache/read_ahead.h"
 #include "engine/source/native_source.h"
 #include "engine/view/view.h"
@@ -13,16 +14,18 @@ namespace epochfs::engine {
 // How far a reader who reads all of a file is preceded, in pieces of which each is one task.
 struct AheadPlan {
   std::uint64_t bytes_ahead = 4 * 1024 * 1024;
-  std::uint64_t piece_bytes = 128 * 1024;
-  unsigned readers = 0;  // threads; 0: one per core, and two at least
+  std::uint64_t piece_bytes = 256 * 1024;        // a multiple of every block's size
+  std::uint64_t image_piece_bytes = 512 * 1024;  // for programs that want all of an epoch
+  unsigned readers = 0;                          // threads; 0: one per core, and two at least
 };
 // A store is far away: what is under way must make up for the time that each request takes.
 // 16 requests of about 1 MiB are 16 MiB for every 20 ms, which fills 6 Gbit/s.
-inline constexpr AheadPlan kRemoteAhead{32 * 1024 * 1024, 1024 * 1024, 16};
+inline constexpr AheadPlan kRemoteAhead{32 * 1024 * 1024, 1024 * 1024, 2 * 1024 * 1024, 16};
 
 // What all views of a database share. Outlives none of them: they hold it.
 struct NativeViewParts {
   std::shared_ptr<const NativeSource> source;
+  std::shared_ptr<BlockCache> cache;
   std::shared_ptr<ReadAhead> read_ahead;
   AheadPlan ahead;
   native::Engine engine = native::Engine::kSqlite;
@@ -36,6 +39,6 @@ Result<std::shared_ptr<const View>> open_native_view(const NativeViewParts& part
                                                      const EpochContext& at);
 
 std::shared_ptr<const EpochImage> open_native_image(std::shared_ptr<const NativeSource> source,
-                                                    EpochContext at, unsigned readers);
+                                                    EpochContext at, const AheadPlan& plan);
 
 }  // namespace epochfs::engine

@@ -81,6 +81,9 @@ class EpochImage {
   // Ranges that begin at a multiple of this many pages (counted from 0) are read without doing work
   // twice.
   [[nodiscard]] virtual std::uint32_t stride_pages() const noexcept = 0;
+  // How much to read at once, about: little enough for a processor's own cache, unless what lies
+  // together should come together.
+  [[nodiscard]] virtual std::uint64_t piece_bytes() const noexcept { return 512 * 1024; }
   // Whole pages from `first` on into `out`, which they fill; the last page of a file is padded with
   // zeros.
   virtual Result<void> read_pages(PageNo first, MutableByteView out,
