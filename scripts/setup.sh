@@ -24,7 +24,7 @@ packages=(
   radosgw ceph-mon ceph-osd
 )
 check_packages=(clang-format clang-tidy)
-bench_packages=(restic borgbackup)
+bench_packages=(restic borgbackup fio squashfuse squashfs-tools)
 fuzz_packages=(clang)
 engine_is_required=false
 
