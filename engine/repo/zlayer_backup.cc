@@ -210,6 +210,7 @@ class ZlayerBackup {
       return {};
     }
     if (!is_damage_of_prefix(tip.error())) return tl::unexpected(std::move(tip).error());
+    TRY(prefix_->check_unchanged());
     why_full_ = std::move(tip).error().text;
     TRY_ASSIGN(newest_of_others_, newest_epoch());
     return {};
@@ -362,7 +363,7 @@ class ZlayerBackup {
     kept.tip.cursor = tip_->cursor;
     TRY(outbox_->keep(std::move(kept)));
     if (!options_.full || is_snapshot) return {};
-    TRY(close_generation());
+    TRY(prefix_->close_generation());
     return take_base();
   }
 
@@ -462,8 +463,7 @@ class ZlayerBackup {
 
   Result<void> send() {
     TRY_ASSIGN(const auto blob, outbox_->open_copy(kept()->copy));
-    TRY_ASSIGN(const std::uint64_t sequence, prefix_->next_sequence());
-    auto put = prefix_->put_copy(sequence, *blob);
+    auto put = prefix_->put_copy(*blob);
     if (!put && is_out_of_reach(put.error())) {
       away_ = std::move(put).error();
       return tell_what_is_kept();
@@ -500,23 +500,12 @@ class ZlayerBackup {
 
   // --- another snapshot ---
 
-  // Nobody can add to the generation any more: from then on another snapshot may take effect.
-  Result<void> close_generation() {
-    if (tip_->claim.is_closed) return {};
-    TRY_ASSIGN(auto open, outbox_->begin_copy());
-    ZlayerCopyWriter copy(*open.upload, *tip_, temporary_parent());
-    TRY_ASSIGN(const auto before, copy_before());
-    TRY(copy.begin(before.get()));
-    copy.tip().claim.is_closed = true;
-    TRY(keep_copy(std::move(open), copy));
-    return send();
-  }
-
   // A closed generation that no snapshot was made after: its writer was interrupted.
   Result<void> finish_generation() {
     if (!prefix_ || options_.dry_run || !tip_ || !tip_->claim.is_closed) return {};
     auto based = take_base();
     if (based || !is_damage_of_prefix(based.error())) return based;
+    TRY(prefix_->check_unchanged());
     why_full_ = "the newest epochs are damaged: " + based.error().text;
     return {};
   }
@@ -580,7 +569,7 @@ class ZlayerBackup {
     TRY(store_snapshot(feed, std::move(next), [&]() -> Result<void> {
       TRY(confirm());
       // Who was here before must not go on from what is replaced now.
-      return tip_ ? close_generation() : Result<void>();
+      return prefix_->close_generation();
     }));
     // Somebody else may have stored that very state before.
     if (tip_->epoch > before) add_epochs(1);

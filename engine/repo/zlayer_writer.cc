@@ -9,6 +9,7 @@
 #include "engine/formats/grafeo/manifest.h"
 #include "engine/formats/native/manifest.h"
 #include "engine/formats/zlayer/object_names.h"
+#include "engine/segment/codec.h"
 #include "engine/source/zlayer_tail.h"
 #include "engine/storage/open_storage.h"
 #include "engine/storage/s3_location.h"
@@ -18,6 +19,7 @@ namespace {
 
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::size_t kPieceBytes = std::size_t{1024} * 1024;
+constexpr int kHeaderLevel = 3;
 
 std::uint64_t sequence_of(const ZlayerObject& copy) {
   return zlayer::wal_sequence(leaf_of(copy.name)).value_or(0);
@@ -33,6 +35,18 @@ ZlayerObject stored(const std::string& object, std::uint64_t bytes) {
   made.info.size_bytes = bytes;
   made.info.modified = utc_now();
   return made;
+}
+
+Result<void> append_bytes(Upload& upload, const Blob& from, std::uint64_t count) {
+  Bytes piece(kPieceBytes);
+  for (std::uint64_t at = 0; at < count;) {
+    const MutableByteView part = MutableByteView(piece).first(
+        static_cast<std::size_t>(std::min<std::uint64_t>(kPieceBytes, count - at)));
+    TRY(from.read(at, part));
+    TRY(upload.append(part));
+    at += part.size();
+  }
+  return {};
 }
 
 // Another writer took the name.
@@ -137,13 +151,13 @@ std::uint64_t ZlayerWriter::last_sequence() const {
   return last;
 }
 
-Result<std::uint64_t> ZlayerWriter::next_sequence() const {
+Result<std::string> ZlayerWriter::next_copy() const {
   const std::uint64_t last = last_sequence();
   if (last == std::numeric_limits<std::uint64_t>::max())
     return Error::invalid(
         fmt::format("{}: no number is left for another copy of the log: use another place",
                     storage_->describe(zlayer::kWalDirectory)));
-  return last + 1;
+  return zlayer::wal_object(last + 1);
 }
 
 Result<std::optional<zlayer::Claim>> ZlayerWriter::claim_of(const ZlayerObject& object) const {
@@ -152,20 +166,56 @@ Result<std::optional<zlayer::Claim>> ZlayerWriter::claim_of(const ZlayerObject& 
   return tail ? std::optional(tail->claim) : std::nullopt;
 }
 
-Result<void> ZlayerWriter::put_copy(std::uint64_t sequence, const Blob& copy) {
-  const std::string object = zlayer::wal_object(sequence);
-  TRY_ASSIGN(const auto upload, storage_->create(object));
-  Bytes piece(kPieceBytes);
-  for (std::uint64_t at = 0; at < copy.size_bytes();) {
-    const MutableByteView part = MutableByteView(piece).first(
-        static_cast<std::size_t>(std::min<std::uint64_t>(kPieceBytes, copy.size_bytes() - at)));
-    TRY(copy.read(at, part));
-    TRY(upload->append(part));
-    at += part.size();
-  }
+Result<void> ZlayerWriter::check_unchanged() const {
+  ZlayerWriter now;
+  now.storage_ = storage_;
+  TRY_ASSIGN(now.listing_, list_zlayer(*storage_, ZlayerPlace()));
+  if (now.names() == names()) return {};
+  return Error::locked(location() + ": another writer is at work there; run the backup again");
+}
+
+Result<void> ZlayerWriter::put_copy(const Blob& copy) {
+  TRY_ASSIGN(const std::string object, next_copy());
+  TRY_ASSIGN(auto upload, storage_->create(object));
+  TRY(append_bytes(*upload, copy, copy.size_bytes()));
+  return finish_copy(std::move(upload), object, copy.size_bytes());
+}
+
+Result<void> ZlayerWriter::finish_copy(std::unique_ptr<Upload> upload, const std::string& object,
+                                       std::uint64_t stored_bytes) {
   TRY(as_race(upload->finish(), storage_->describe(object)));
-  listing_.copies.push_back(stored(object, copy.size_bytes()));
+  listing_.copies.push_back(stored(object, stored_bytes));
   return {};
+}
+
+Result<void> ZlayerWriter::close_generation() {
+  const ZlayerObject* copy = newest_copy();
+  const ZlayerObject* newest = copy != nullptr ? copy : snapshot();
+  if (newest == nullptr) return {};
+  TRY_ASSIGN(const auto blob, storage_->open(newest->name));
+  auto tail = read_zlayer_tail(*blob);
+  if (!tail && tail.error().code != Code::kCorrupt) return tl::unexpected(std::move(tail).error());
+  // Where it is not to be understood, nobody goes on from it.
+  if (!tail || !*tail || (*tail)->claim.is_closed) return {};
+  zlayer::Claim claim = (*tail)->claim;
+  claim.is_closed = true;
+  TRY_ASSIGN(const std::string object, next_copy());
+  TRY_ASSIGN(auto upload, storage_->create(object));
+  std::vector<zlayer::StoredFrame> frames = (*tail)->frames;
+  if (copy != nullptr) {
+    TRY(append_bytes(*upload, *blob, (*tail)->stored_bytes()));
+  } else {
+    claim.kind = zlayer::Claim::Kind::kCopy;
+    const auto header = sqlite::encode_wal_header(zlayer::generation_header(claim));
+    TRY_ASSIGN(const Bytes frame, compress_frame(header, 0, kHeaderLevel));
+    TRY(upload->append(frame));
+    frames = {{static_cast<std::uint32_t>(frame.size()), sqlite::kWalHeaderSize}};
+  }
+  const Bytes end = zlayer::encode_tail(claim, frames);
+  TRY(upload->append(end));
+  std::uint64_t stored_bytes = end.size();
+  for (const zlayer::StoredFrame& frame : frames) stored_bytes += frame.stored_bytes;
+  return finish_copy(std::move(upload), object, stored_bytes);
 }
 
 Result<ZlayerWriter::OpenSnapshot> ZlayerWriter::begin_snapshot(UtcTime now) {

@@ -39,15 +39,19 @@ class ZlayerWriter {
   [[nodiscard]] const ZlayerObject* newest_copy() const;
   // Stored bytes of all copies for that snapshot.
   [[nodiscard]] std::uint64_t chain_bytes() const;
-  // The number of the next copy. kInvalid: there is none left.
-  Result<std::uint64_t> next_sequence() const;
   // nullopt: not one of ours. kCorrupt: damaged.
   Result<std::optional<zlayer::Claim>> claim_of(const ZlayerObject& object) const;
   Result<std::shared_ptr<const Blob>> open_object(const std::string& name) const {
     return storage_->open(name);
   }
 
-  Result<void> put_copy(std::uint64_t sequence, const Blob& copy);
+  // kLocked: another writer has added something since this one looked.
+  Result<void> check_unchanged() const;
+
+  Result<void> put_copy(const Blob& copy);
+  // The newest copy once more, closed: nobody can add to its generation any more, so another
+  // snapshot may take effect. Nothing where it is closed already, or none of ours.
+  Result<void> close_generation();
   struct OpenSnapshot {
     std::string object;
     std::unique_ptr<Upload> upload;
@@ -60,11 +64,15 @@ class ZlayerWriter {
  private:
   ZlayerWriter() = default;
   Result<void> look();
+  Result<void> finish_copy(std::unique_ptr<Upload> upload, const std::string& object,
+                           std::uint64_t stored_bytes);
   Result<void> check_nothing_else_is_there() const;
   Result<void> load_metadata();
   Result<void> replace_metadata(zlayer::Metadata metadata);
   Result<void> name_old_pair();
   [[nodiscard]] std::uint64_t last_sequence() const;
+  // Of the next copy. kInvalid: no number is left.
+  Result<std::string> next_copy() const;
   [[nodiscard]] std::string key_of(const std::string& object) const;
 
   std::shared_ptr<Storage> storage_;

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Restores as the original replicator's restore does, knowing nothing but its layout.
 
-  rule.py OBJECTS OUTPUT
+  rule.py OBJECTS OUTPUT [PREFIX]
 
-OBJECTS  the objects of one prefix as files; OUTPUT gets the database. Exit 1: there is no backup, or
-the restore fails, or SQLite finds the result unsound.
+OBJECTS  the objects of one prefix as files; OUTPUT gets the database; PREFIX is what their keys begin
+with in the bucket they are from. Exit 1: there is no backup, or the restore fails, or SQLite finds
+the result unsound.
 """
 
 import json
@@ -29,7 +30,8 @@ def names(objects, directory, pattern):
 
 
 def main():
-    objects, output = sys.argv[1:]
+    objects, output = sys.argv[1:3]
+    prefix = sys.argv[3] if len(sys.argv) > 3 else ""
     metadata = {}
     if os.path.exists(os.path.join(objects, "metadata.json")):
         with open(os.path.join(objects, "metadata.json")) as file:
@@ -39,12 +41,14 @@ def main():
     if snapshot is None:
         if not snapshots:
             sys.exit("no backup")
-        snapshot = "snapshots/" + snapshots[-1]
+        snapshot = prefix + "snapshots/" + snapshots[-1]
+    if not snapshot.startswith(prefix):
+        sys.exit(f"{snapshot} is elsewhere")
     begin = metadata.get("latest_wal_sequence") or 0
     copies = [(int(name.split(".")[0]), name) for name in names(objects, "wal", r"\d+\.wal\.zst")]
     copies = sorted(copy for copy in copies if copy[0] > begin)
     with open(output, "wb") as file:
-        file.write(decompressed(os.path.join(objects, snapshot)))
+        file.write(decompressed(os.path.join(objects, snapshot[len(prefix):])))
     logs = [decompressed(os.path.join(objects, "wal", name)) for _, name in copies]  # all of them
     if logs:
         with open(output + "-wal", "wb") as file:
