@@ -154,13 +154,11 @@ class ZlayerBackup {
     return claim ? *claim : std::nullopt;
   }
 
-  [[nodiscard]] bool names_snapshot(const std::string& object) const {
-    const ZlayerObject* snapshot = prefix_->snapshot();
-    return snapshot != nullptr && snapshot->name == object;
-  }
-
   [[nodiscard]] bool is_as_left() const {
-    return kept()->names == prefix_->names() && names_snapshot(kept()->tip.snapshot) &&
+    const ZlayerObject* snapshot = prefix_->snapshot();
+    return kept()->names == prefix_->names() && snapshot != nullptr &&
+           snapshot->name == kept()->tip.snapshot &&
+           snapshot->info.size_bytes == kept()->tip.snapshot_bytes &&
            claim_of_newest() == kept()->sent;
   }
 

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
-#include <map>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -328,6 +328,137 @@ TEST_F(ZlayerWritingTest, GoesOnBehindTheReplicator) {
       EXPECT_EQ(names(), before + round);
       EXPECT_EQ(last_line(done.out), fmt::format("epoch {}", before + round));
       database.run(fmt::format("CREATE TABLE more{}(a)", round));
+    }
+  }
+}
+
+// A small place with two snapshots, one of which is a base made from the place itself.
+class ZlayerDamageTest : public ZlayerWritingTest {
+ protected:
+  void make() {
+    SqliteHistoryOptions options;
+    options.page_size = 512;
+    options.seed = test_seed();
+    history_.emplace(database_, 12, options);
+    must_back_up({"--format", "zlayer"});
+    for (const bool is_full : {false, true, false, false}) {
+      history_->commit(2);
+      must_back_up(is_full ? std::vector<std::string>{"--full"} : std::vector<std::string>());
+    }
+  }
+  static std::vector<std::string> files_in(const std::string& directory) {
+    std::vector<std::string> paths;
+    for (const auto& entry : files::recursive_directory_iterator(directory)) {
+      if (entry.is_regular_file() && entry.path().filename().string().front() != '.')
+        paths.push_back(entry.path());
+    }
+    std::ranges::sort(paths);
+    return paths;
+  }
+  [[nodiscard]] bool is_moment(const std::string& image) const {
+    return std::ranges::any_of(history_->moments(),
+                               [&](const auto& moment) { return moment.image == image; });
+  }
+  // Whatever is shown can be read and was a state of the database, or cannot be read.
+  int expect_nothing_wrong() const {
+    engine::RepositoryOptions options;
+    options.location = place_;
+    options.cache_directory = cache_;
+    const auto repository = engine::Repository::open(options);
+    if (!repository) return 0;
+    const auto database = engine::select_database(**repository, {});
+    if (!database) return 0;
+    const auto timeline = (*database)->timeline();
+    const auto facts = timeline ? (*timeline)->list(Epoch(1), 1000)
+                                : engine::Result<std::vector<engine::native::EpochFacts>>();
+    if (!facts) return 0;
+    int count = 0;
+    for (const auto& epoch : *facts) {
+      if (epoch.basis != engine::native::Basis::kShown) continue;
+      const auto image = (*database)->image(epoch.epoch);
+      engine::Bytes bytes(epoch.size_bytes);
+      std::vector<std::uint64_t> hashes;
+      if (!image || !(*image)->read_pages(engine::PageNo(1), bytes, hashes)) continue;
+      EXPECT_TRUE(is_moment(std::string(engine::as_text(bytes)))) << "epoch " << epoch.epoch.get();
+      ++count;
+    }
+    return count;
+  }
+
+  std::optional<SqliteHistory> history_;
+};
+
+TEST_F(ZlayerDamageTest, NeverShowsWhatNeverWas) {
+  make();
+  SCOPED_TRACE(fmt::format("EPOCHFS_TEST_SEED={}", test_seed()));
+  const int whole = expect_nothing_wrong();
+  EXPECT_EQ(whole, static_cast<int>(history_->moments().size()));
+  int missed = 0;
+  for (const std::string& path : files_in(place_)) {
+    const std::string good = file_bytes(path);
+    const std::size_t tail = good.size() - std::min<std::size_t>(good.size(), 700);
+    for (std::size_t at = 0; at < good.size(); at += at < tail ? 64 : 7) {
+      SCOPED_TRACE(fmt::format("{} byte {} of {}", path, at, good.size()));
+      std::string bad = good;
+      bad[at] = static_cast<char>(bad[at] ^ 0x20);
+      write_file(path, bad);
+      missed += expect_nothing_wrong() < whole ? 1 : 0;
+      write_file(path, good.substr(0, at));
+      missed += expect_nothing_wrong() < whole ? 1 : 0;
+      if (HasFailure()) return;
+    }
+    write_file(path, good);
+  }
+  EXPECT_GT(missed, 100);
+  EXPECT_EQ(expect_nothing_wrong(), whole);
+}
+
+TEST_F(ZlayerDamageTest, IsMendedByTheNextBackup) {
+  for (const bool is_known_here : {true, false}) {
+    for (const std::string object : {"wal", "snapshots", "metadata.json"}) {
+      SCOPED_TRACE(fmt::format("{}, {}", object, is_known_here));
+      files::remove_all(place_);
+      files::remove_all(cache_);
+      files::remove(database_);
+      make();
+      const std::string path = object == "metadata.json" ? place_ + "/metadata.json"
+                                                         : files_in(place_ + "/" + object).back();
+      const std::string good = file_bytes(path);
+      write_file(path, good.substr(0, good.size() / 2));
+      if (!is_known_here) files::remove_all(cache_);
+      history_->commit(2);
+      must_back_up();
+      EXPECT_TRUE(restored_by_rule() == history_->moments().back().image);
+      const auto epochs = listed();
+      ASSERT_FALSE(epochs.empty());
+      EXPECT_TRUE(epochs.back().image == history_->moments().back().image);
+      EXPECT_NE(must_back_up().find("nothing changed"), std::string::npos);
+      expect_nothing_wrong();
+    }
+  }
+}
+
+TEST_F(ZlayerDamageTest, DoesNotBelieveWhatItKept) {
+  make();
+  std::vector<std::string> kept;
+  for (const std::string& path : files_in(cache_)) {
+    if (path.find("/outbox/") != std::string::npos) kept.push_back(files::path(path).filename());
+  }
+  ASSERT_EQ(kept.size(), 2U);
+  for (std::size_t at = 3; at < 3000; at += 257) {
+    for (const std::string& path : files_in(cache_)) {
+      if (path.find("/outbox/") == std::string::npos) continue;
+      SCOPED_TRACE(fmt::format("{} byte {}", path, at));
+      std::string bytes = file_bytes(path);
+      if (at >= bytes.size()) continue;
+      bytes[at] = static_cast<char>(bytes[at] ^ 0x20);
+      write_file(path, bytes);
+      history_->commit();
+      must_back_up();
+      EXPECT_TRUE(restored_by_rule() == history_->moments().back().image);
+      EXPECT_EQ(expect_nothing_wrong(), static_cast<int>(history_->moments().size()));
+      if (HasFailure()) return;
+      break;  // the next backup has made others
     }
   }
 }
