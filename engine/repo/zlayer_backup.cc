@@ -26,11 +26,11 @@ namespace {
 
 // A new snapshot is due when the copies on the newest one have cost this many times as much as it
 // did: each copy has everything that those before it have.
-constexpr std::uint64_t kChainCostMax = 2;
+constexpr std::uint64_t kCopiesCostMax = 2;
 // Below this a chain is too small to bother.
-constexpr std::uint64_t kChainBytesFree = 4ULL * 1024 * 1024;
+constexpr std::uint64_t kCopiesBytesFree = 4ULL * 1024 * 1024;
 // How often a database that changes while it is read is tried again.
-constexpr int kAttempts = 5;
+constexpr int kZlayerAttempts = 5;
 
 // The store is gone, as opposed to in a state in which nothing can be added to it.
 bool is_out_of_reach(const Error& error) noexcept {
@@ -94,7 +94,7 @@ class ZlayerBackup {
       auto snapshot = open_snapshot(options);
       const bool changed = !snapshot && snapshot.error().code == Code::kBusy &&
                            std::chrono::steady_clock::now() < waited;
-      if (!changed || attempt == kAttempts) return snapshot;
+      if (!changed || attempt == kZlayerAttempts) return snapshot;
     }
   }
 
@@ -118,10 +118,11 @@ class ZlayerBackup {
       return {};
     }
     away_ = std::move(prefix).error();
-    // Only from a state that is known here anything can be kept for later.
-    const bool can_go_on =
-        is_out_of_reach(*away_) && kept() && !(kept()->tip.has_copy() && kept()->copy.empty());
-    if (!can_go_on) return tl::unexpected(*away_);
+    if (!is_out_of_reach(*away_) || !kept()) return tl::unexpected(*away_);
+    // Only from a state that is known here anything can be kept for later, and a closed generation
+    // is not added to.
+    const ZlayerTip& tip = kept()->tip;
+    if (tip.claim.is_closed || (tip.has_copy() && kept()->copy.empty())) return tell_what_is_kept();
     return {};
   }
 
@@ -283,7 +284,7 @@ class ZlayerBackup {
       changed_while_read_ = false;
       auto done = attempt_once();
       if (done) return {};
-      if (!changed_while_read_ || attempt == kAttempts) return done;
+      if (!changed_while_read_ || attempt == kZlayerAttempts) return done;
     }
   }
 
@@ -432,7 +433,7 @@ class ZlayerBackup {
 
   [[nodiscard]] bool is_chain_due(std::uint64_t stored_bytes) const {
     return tip_->chain_bytes + stored_bytes >
-           std::max(kChainBytesFree, kChainCostMax * tip_->snapshot_bytes);
+           std::max(kCopiesBytesFree, kCopiesCostMax * tip_->snapshot_bytes);
   }
 
   // Durable here, before anything of it is sent.
@@ -451,9 +452,7 @@ class ZlayerBackup {
     TRY_ASSIGN(const auto blob, outbox_->open_copy(open.name));
     next.tip.chain_bytes = chain_bytes + blob->size_bytes();
     if (away_ && blob->size_bytes() > ZlayerOutbox::kCopyBytesMax)
-      return Error::unreachable(fmt::format(
-          "{}; the new epochs are not kept here: they would take {}, of at most {}", away_->text,
-          human_bytes(blob->size_bytes()), human_bytes(ZlayerOutbox::kCopyBytesMax)));
+      return too_large_to_keep(blob->size_bytes());
     TRY(outbox_->keep(std::move(next)));
     tip_ = kept()->tip;
     return {};
@@ -464,7 +463,9 @@ class ZlayerBackup {
     auto put = prefix_->put_copy(*blob);
     if (!put && is_out_of_reach(put.error())) {
       away_ = std::move(put).error();
-      return tell_what_is_kept();
+      if (blob->size_bytes() <= ZlayerOutbox::kCopyBytesMax) return tell_what_is_kept();
+      TRY(outbox_->forget());
+      return too_large_to_keep(blob->size_bytes());
     }
     // Another writer's transactions are there now, and what is kept does not go on from them.
     if (!put && put.error().code == Code::kLocked) TRY(outbox_->forget());
@@ -484,6 +485,14 @@ class ZlayerBackup {
     TRY(outbox_->keep(std::move(next)));
     tip_ = kept()->tip;
     return {};
+  }
+
+  [[nodiscard]] Result<void> too_large_to_keep(std::uint64_t bytes) const {
+    Error error = *away_;
+    error.text +=
+        fmt::format("; the new epochs are not kept here: they would take {}, of at most {}",
+                    human_bytes(bytes), human_bytes(ZlayerOutbox::kCopyBytesMax));
+    return tl::unexpected(std::move(error));
   }
 
   [[nodiscard]] Result<void> tell_what_is_kept() const {

@@ -13,21 +13,21 @@ namespace {
 
 constexpr std::string_view kStateFile = "state";
 constexpr std::uint64_t kStateBytesMax = 64ULL << 30U;
-constexpr std::uint64_t kMagic = 0x31786f62747a6665;  // "efztbox1"
+constexpr std::uint64_t kOutboxMagic = 0x31786f62747a6665;  // "efztbox1"
 
-void put_bytes(ByteWriter& out, ByteView bytes) {
+void put_text(ByteWriter& out, ByteView bytes) {
   out.put_varint(bytes.size());
   out.put(bytes);
 }
 
-Result<ByteView> take_bytes(ByteCursor& in) {
+Result<ByteView> take_text(ByteCursor& in) {
   TRY_ASSIGN(const std::uint64_t size, in.take_varint());
   if (size > in.left()) return Error::corrupt("cut off");
   return in.take(static_cast<std::size_t>(size));
 }
 
 Result<zlayer::Claim> take_claim(ByteCursor& in) {
-  TRY_ASSIGN(const ByteView bytes, take_bytes(in));
+  TRY_ASSIGN(const ByteView bytes, take_text(in));
   TRY_ASSIGN(const auto tail, zlayer::parse_tail(bytes, bytes.size()));
   if (!tail) return Error::corrupt("no claim");
   return tail->claim;
@@ -35,19 +35,19 @@ Result<zlayer::Claim> take_claim(ByteCursor& in) {
 
 Bytes encode_kept(const ZlayerOutbox::Kept& kept) {
   ByteWriter out;
-  out.put_le(kMagic);
-  put_bytes(out, as_bytes(kept.copy));
-  put_bytes(out, zlayer::encode_tail(kept.sent, {}));
+  out.put_le(kOutboxMagic);
+  put_text(out, as_bytes(kept.copy));
+  put_text(out, zlayer::encode_tail(kept.sent, {}));
   out.put_le(kept.names);
   out.put_le(static_cast<std::uint8_t>(kept.is_sent ? 1 : 0));
   out.put_varint(kept.unsent_epochs);
   const ZlayerTip& tip = kept.tip;
   out.put_varint(tip.epoch.get());
-  put_bytes(out, as_bytes(tip.snapshot));
+  put_text(out, as_bytes(tip.snapshot));
   out.put_varint(tip.snapshot_bytes);
   out.put_varint(tip.chain_bytes);
-  put_bytes(out, zlayer::encode_tail(tip.claim, {}));
-  put_bytes(out, as_bytes(tip.cursor ? native::encode_cursor(*tip.cursor) : std::string()));
+  put_text(out, zlayer::encode_tail(tip.claim, {}));
+  put_text(out, as_bytes(tip.cursor ? native::encode_cursor(*tip.cursor) : std::string()));
   for (const std::uint64_t hash : tip.pages) out.put_le(hash);
   out.put_le(page_hash(out.view()));
   return std::move(out).take();
@@ -57,12 +57,12 @@ Result<ZlayerTip> take_tip(ByteCursor& in) {
   ZlayerTip tip;
   TRY_ASSIGN(const std::uint64_t epoch, in.take_varint());
   tip.epoch = Epoch(epoch);
-  TRY_ASSIGN(const ByteView snapshot, take_bytes(in));
+  TRY_ASSIGN(const ByteView snapshot, take_text(in));
   tip.snapshot = as_text(snapshot);
   TRY_ASSIGN(tip.snapshot_bytes, in.take_varint());
   TRY_ASSIGN(tip.chain_bytes, in.take_varint());
   TRY_ASSIGN(tip.claim, take_claim(in));
-  TRY_ASSIGN(const ByteView cursor, take_bytes(in));
+  TRY_ASSIGN(const ByteView cursor, take_text(in));
   if (!cursor.empty()) {
     TRY_ASSIGN(tip.cursor, native::parse_cursor(cursor));
   }
@@ -83,9 +83,9 @@ Result<ZlayerOutbox::Kept> parse_kept(ByteView bytes) {
     return Error::corrupt("damaged");
   ByteCursor in(hashed);
   TRY_ASSIGN(const auto magic, in.take_le<std::uint64_t>());
-  if (magic != kMagic) return Error::unsupported("another version");
+  if (magic != kOutboxMagic) return Error::unsupported("another version");
   ZlayerOutbox::Kept kept;
-  TRY_ASSIGN(const ByteView copy, take_bytes(in));
+  TRY_ASSIGN(const ByteView copy, take_text(in));
   kept.copy = as_text(copy);
   TRY_ASSIGN(kept.sent, take_claim(in));
   TRY_ASSIGN(kept.names, in.take_le<std::uint64_t>());

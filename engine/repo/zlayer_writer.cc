@@ -17,8 +17,8 @@
 namespace epochfs::engine {
 namespace {
 
-constexpr std::int64_t kSecond = 1'000'000'000;
-constexpr std::size_t kPieceBytes = std::size_t{1024} * 1024;
+constexpr std::int64_t kNameSecond = 1'000'000'000;
+constexpr std::size_t kCopyPieceBytes = std::size_t{1024} * 1024;
 constexpr int kHeaderLevel = 3;
 
 std::uint64_t sequence_of(const ZlayerObject& copy) {
@@ -29,7 +29,7 @@ bool is_earlier(const ZlayerObject& one, const ZlayerObject& other) {
   return sequence_of(one) < sequence_of(other);
 }
 
-ZlayerObject stored(const std::string& object, std::uint64_t bytes) {
+ZlayerObject stored_object(const std::string& object, std::uint64_t bytes) {
   ZlayerObject made;
   made.name = object;
   made.info.size_bytes = bytes;
@@ -38,10 +38,10 @@ ZlayerObject stored(const std::string& object, std::uint64_t bytes) {
 }
 
 Result<void> append_bytes(Upload& upload, const Blob& from, std::uint64_t count) {
-  Bytes piece(kPieceBytes);
+  Bytes piece(kCopyPieceBytes);
   for (std::uint64_t at = 0; at < count;) {
     const MutableByteView part = MutableByteView(piece).first(
-        static_cast<std::size_t>(std::min<std::uint64_t>(kPieceBytes, count - at)));
+        static_cast<std::size_t>(std::min<std::uint64_t>(kCopyPieceBytes, count - at)));
     TRY(from.read(at, part));
     TRY(upload.append(part));
     at += part.size();
@@ -184,7 +184,7 @@ Result<void> ZlayerWriter::put_copy(const Blob& copy) {
 Result<void> ZlayerWriter::finish_copy(std::unique_ptr<Upload> upload, const std::string& object,
                                        std::uint64_t stored_bytes) {
   TRY(as_race(upload->finish(), storage_->describe(object)));
-  listing_.copies.push_back(stored(object, stored_bytes));
+  listing_.copies.push_back(stored_object(object, stored_bytes));
   return {};
 }
 
@@ -220,13 +220,13 @@ Result<void> ZlayerWriter::close_generation() {
 
 Result<ZlayerWriter::OpenSnapshot> ZlayerWriter::begin_snapshot(UtcTime now) {
   // Behind everything there is: where nothing else tells, readers go by the time in the name.
-  std::int64_t second = now.get() / kSecond;
+  std::int64_t second = now.get() / kNameSecond;
   for (const ZlayerObject& snapshot : listing_.snapshots)
-    second = std::max(second, snapshot.taken.get() / kSecond + 1);
+    second = std::max(second, snapshot.taken.get() / kNameSecond + 1);
   for (const ZlayerObject& copy : listing_.copies)
-    second = std::max(second, copy.info.modified.get() / kSecond + 1);
-  second = std::min(second, std::numeric_limits<std::int64_t>::max() / kSecond);
-  const UtcTime taken(second * kSecond);
+    second = std::max(second, copy.info.modified.get() / kNameSecond + 1);
+  second = std::min(second, std::numeric_limits<std::int64_t>::max() / kNameSecond);
+  const UtcTime taken(second * kNameSecond);
   OpenSnapshot snapshot{zlayer::snapshot_object(taken), nullptr};
   TRY_ASSIGN(snapshot.upload, storage_->create(snapshot.object));
   return snapshot;
@@ -249,7 +249,7 @@ Result<void> ZlayerWriter::name_old_pair() {
 Result<void> ZlayerWriter::commit_snapshot(OpenSnapshot snapshot, std::uint64_t stored_bytes) {
   TRY(name_old_pair());
   TRY(as_race(snapshot.upload->finish(), storage_->describe(snapshot.object)));
-  listing_.snapshots.push_back(stored(snapshot.object, stored_bytes));
+  listing_.snapshots.push_back(stored_object(snapshot.object, stored_bytes));
   listing_.snapshots.back().taken = *zlayer::snapshot_time(leaf_of(snapshot.object));
   zlayer::Metadata next;
   next.snapshot = key_of(snapshot.object);

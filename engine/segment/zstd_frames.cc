@@ -7,8 +7,8 @@
 namespace epochfs::engine {
 namespace {
 
-constexpr std::size_t kPieceBytes = std::size_t{256} * 1024;
-constexpr int kLevel = 3;
+constexpr std::size_t kFrameBytes = std::size_t{256} * 1024;
+constexpr int kFrameLevel = 3;
 
 }  // namespace
 
@@ -18,7 +18,7 @@ ZstdFrames::ZstdFrames(Sink sink)
           0, 2 * thread_count(0),
           [](Piece&& piece) -> Result<Piece> {
             if (piece.is_stored) return std::move(piece);
-            TRY_ASSIGN(piece.bytes, compress_frame(piece.bytes, 0, kLevel));
+            TRY_ASSIGN(piece.bytes, compress_frame(piece.bytes, 0, kFrameLevel));
             return std::move(piece);
           },
           [this](Piece&& piece) -> Result<void> {
@@ -28,10 +28,10 @@ ZstdFrames::ZstdFrames(Sink sink)
 
 Result<void> ZstdFrames::append(ByteView plain) {
   while (!plain.empty()) {
-    const ByteView part = plain.first(std::min(plain.size(), kPieceBytes - piece_.size()));
+    const ByteView part = plain.first(std::min(plain.size(), kFrameBytes - piece_.size()));
     piece_.insert(piece_.end(), part.begin(), part.end());
     plain = plain.subspan(part.size());
-    if (piece_.size() == kPieceBytes) TRY(push());
+    if (piece_.size() == kFrameBytes) TRY(push());
   }
   return {};
 }

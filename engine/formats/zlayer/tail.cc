@@ -18,7 +18,7 @@ constexpr std::size_t kEntryBytes = 8;
 static_assert(kTailEndBytes == kEntryBytes + kFooterBytes);
 
 constexpr std::uint64_t kClaimMagic = 0x317265796c7a6665;  // "efzlyer1"
-constexpr std::size_t kHashBytes = 8;
+constexpr std::size_t kClaimHashBytes = 8;
 
 Bytes encode_claim(const Claim& claim) {
   ByteWriter out;
@@ -80,10 +80,10 @@ Result<std::optional<Claim>> parse_claim_frame(ByteView frame) {
   ByteCursor in(frame);
   TRY_ASSIGN(const auto magic, in.take_le<std::uint32_t>());
   TRY_ASSIGN(const auto size, in.take_le<std::uint32_t>());
-  if (magic != kClaimFrame || size != in.left() || size < sizeof(kClaimMagic) + kHashBytes)
+  if (magic != kClaimFrame || size != in.left() || size < sizeof(kClaimMagic) + kClaimHashBytes)
     return std::optional<Claim>();
-  const ByteView hashed = frame.subspan(kFrameHeaderBytes, size - kHashBytes);
-  if (page_hash(hashed) != load_le<std::uint64_t>(frame.last(kHashBytes)))
+  const ByteView hashed = frame.subspan(kFrameHeaderBytes, size - kClaimHashBytes);
+  if (page_hash(hashed) != load_le<std::uint64_t>(frame.last(kClaimHashBytes)))
     return Error::corrupt("what it says of itself is damaged");
   ByteCursor claim(hashed);
   TRY_ASSIGN(const auto claim_magic, claim.take_le<std::uint64_t>());
