@@ -136,7 +136,9 @@ Outcome<ExitCode> run_backup(const BackupWords& words, const Context& context) {
   }
   options.zlayer = words.format == "zlayer";
   if (!options.zlayer) {
-    TRY_ASSIGN(options.format, format_from("backup", words.format));
+    const auto format = format_from("backup", words.format);
+    if (!format) return engine::Error::invalid(format.error().text + ", zlayer");
+    options.format = *format;
   }
   context.detail(fmt::format("backup of {} into {}", options.database_path, options.location));
   TRY_ASSIGN(const BackupReport report, [&] {
