@@ -11,7 +11,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scripts/setup.sh --bench
-cmake -S . -B build-demo -G Ninja -DCMAKE_BUILD_TYPE=Release -DEPOCHFS_TESTS=OFF >/dev/null
+cmake -S . -B build-demo -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_UNITY_BUILD=ON \
+  -DEPOCHFS_TESTS=OFF >/dev/null
 cmake --build build-demo --parallel 2 --target epochfs
 python3 tests/bench/compare.py --epochfs "$PWD/build-demo/epochfs" "$@"
 python3 tests/bench/reading.py --epochfs "$PWD/build-demo/epochfs"

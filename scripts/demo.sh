@@ -7,7 +7,8 @@ cd "$(dirname "$0")/.."
 source_directory=$PWD
 
 scripts/setup.sh
-cmake -S . -B build-demo -G Ninja -DCMAKE_BUILD_TYPE=Release -DEPOCHFS_TESTS=OFF >/dev/null
+cmake -S . -B build-demo -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_UNITY_BUILD=ON \
+  -DEPOCHFS_TESTS=OFF >/dev/null
 cmake --build build-demo --parallel 2 --target epochfs
 PATH=$source_directory/build-demo:$PATH
 

@@ -21,7 +21,7 @@ if ((${#targets[@]} == 0)); then
   done
 fi
 
-scripts/setup.sh --fuzz
+scripts/setup.sh --clang
 # Warnings are the business of the ordinary builds.
 cmake -S . -B build-fuzz -G Ninja -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=None \
   -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=10 "-DCMAKE_CXX_FLAGS=-O1 -g1 -w" \

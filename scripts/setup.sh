@@ -6,7 +6,7 @@
 #   scripts/setup.sh --check    also what .ci/run checks the sources with; Grafeo's engine must be
 #                               there
 #   scripts/setup.sh --bench    also the programs that scripts/bench.sh compares with
-#   scripts/setup.sh --fuzz     also the compiler that scripts/fuzz.sh builds with
+#   scripts/setup.sh --clang    also the compiler of the fuzzers and of the sanitizers
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,9 +23,9 @@ packages=(
   # an S3 server for the tests
   radosgw ceph-mon ceph-osd
 )
-check_packages=(clang-format clang-tidy)
+check_packages=(clang-format clang-tidy clang libclang-rt-14-dev)
 bench_packages=(restic borgbackup fio squashfuse squashfs-tools)
-fuzz_packages=(clang)
+clang_packages=(clang libclang-rt-14-dev)
 engine_is_required=false
 
 for argument in "$@"; do
@@ -35,9 +35,9 @@ for argument in "$@"; do
       engine_is_required=true
       ;;
     --bench) packages+=("${bench_packages[@]}") ;;
-    --fuzz) packages+=("${fuzz_packages[@]}") ;;
+    --clang) packages+=("${clang_packages[@]}") ;;
     *)
-      echo "setup.sh: unknown argument '$argument' (--check, --bench and --fuzz are known)" >&2
+      echo "setup.sh: unknown argument '$argument' (--check, --bench and --clang are known)" >&2
       exit 2
       ;;
   esac

@@ -13,10 +13,13 @@
 #include "engine/segment/segment_reader.h"
 #include "engine/storage/local_storage.h"
 #include "tests/repo/repository_fixture.h"
+#include "tests/support/sanitizer.h"
 #include "tests/support/sqlite_history.h"
 
 namespace epochfs::engine {
 namespace {
+
+constexpr std::size_t kOneOf = test::one_of_many_under_sanitizers(7);
 
 struct Outcome {
   std::uint64_t right = 0;
@@ -78,7 +81,7 @@ class DamageTest : public RepositoryTest {
 TEST_F(DamageTest, IsNeverServedAndAlwaysFoundWhenAByteFlips) {
   for (const std::string& file : files_) {
     const std::string good = read_file(file);
-    const std::size_t step = good.size() < 4096 ? 16 : 64;
+    const std::size_t step = (good.size() < 4096 ? 16 : 64) * kOneOf;
     for (std::size_t at = step / 2; at < good.size(); at += step) {
       const std::string what = file + " byte " + std::to_string(at);
       std::string bad = good;
@@ -97,7 +100,7 @@ TEST_F(DamageTest, IsNeverServedAndAlwaysFoundWhenAByteFlips) {
 TEST_F(DamageTest, IsNeverServedAndAlwaysFoundWhenAFileIsCut) {
   for (const std::string& file : files_) {
     const std::string good = read_file(file);
-    for (std::size_t size = 0; size < good.size(); size += 64) {
+    for (std::size_t size = 0; size < good.size(); size += 64 * kOneOf) {
       const std::string what = file + " cut to " + std::to_string(size);
       write_file(file, good.substr(0, size));
       read_all(what);

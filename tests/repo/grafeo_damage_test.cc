@@ -31,9 +31,10 @@ using Numbers = std::set<std::uint64_t>;
 const std::string kManifest(grafeo::kManifestFile);
 
 // Of the zeros that most of an image's headers are made of, one place of so many is looked at ...
-constexpr std::size_t kOneOfZeros = 256;  // ... among other segments
+constexpr std::size_t kOneOfZeros =
+    256 * test::one_of_many_under_sanitizers(8);  // ... among other segments
 constexpr std::size_t kOneOfZerosAlone = test::one_of_many_under_sanitizers(40);  // ... alone
-constexpr std::size_t kOneOfOthers = test::one_of_many_under_sanitizers(4);
+constexpr std::size_t kOneOfOthers = test::one_of_many_under_sanitizers(20);
 
 // Of a manifest: also a digit to another, and one white space to another.
 constexpr std::array kManifestPatterns = {0x01U, 0x04U, 0x07U, 0x29U, 0x80U};

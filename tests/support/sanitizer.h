@@ -7,7 +7,7 @@
 namespace epochfs::test {
 
 constexpr std::size_t one_of_many_under_sanitizers([[maybe_unused]] std::size_t many) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef EPOCHFS_SANITIZED
   return many;
 #else
   return 1;

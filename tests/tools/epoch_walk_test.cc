@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/sanitizer.h"
+
 namespace epochfs::tools {
 namespace {
 
@@ -121,7 +123,8 @@ TEST(EpochWalkTest, VisitsRandomHistoriesAsTheSimplestMeansDo) {
   const auto seed = std::random_device()();
   SCOPED_TRACE(testing::Message() << "seed " << seed);
   std::mt19937_64 random(seed);
-  for (int round = 0; round < 50; ++round) {
+  for (std::size_t round = 0; round < 50;
+       round += epochfs::test::one_of_many_under_sanitizers(10)) {
     Numbers numbers;
     std::uint64_t number = 0;
     const std::uint64_t gap_max = 1ULL << (random() % 12);
