@@ -316,6 +316,7 @@ TEST_P(GrafeoDamageTest, OfTheManifestIsFoundButForTimesAndTheBeginOfFulls) {
   std::set<std::string> unnoticed;
   for (const auto& [place, name] : uncovered) listed.insert(name);
   for (std::size_t at = 0; at < manifest_.size(); ++at) {
+    if (at % test::one_of_many_under_sanitizers(11) != 0 && !uncovered.contains(at)) continue;
     for (const unsigned pattern : kManifestPatterns) {
       const std::string what = fmt::format("manifest byte {} ^ {:02x}", at, pattern);
       directory_.put(kManifest, flipped(manifest_, at, pattern));
