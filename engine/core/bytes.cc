@@ -14,13 +14,16 @@ Result<ByteView> ByteCursor::take(std::size_t count) {
 
 Result<std::uint64_t> ByteCursor::take_varint() {
   std::uint64_t value = 0;
+  std::size_t count = 0;
   for (unsigned shift = 0; shift < 70; shift += 7) {
-    TRY_ASSIGN(const auto byte, take_le<std::uint8_t>());
+    if (count == rest_.size()) return Error::corrupt("half a variable-length number");
+    const auto byte = std::to_integer<std::uint8_t>(rest_[count++]);
     const std::uint64_t bits = byte & 0x7fU;
     if (shift == 63 && bits > 1) break;
     value |= bits << shift;
     if ((byte & 0x80U) == 0) {
       if (byte == 0 && shift != 0) break;
+      rest_ = rest_.subspan(count);
       return value;
     }
   }

@@ -5,9 +5,6 @@
 namespace epochfs::engine::index_rows {
 namespace {
 
-// More than the row of an epoch mostly takes: they are made by the million.
-constexpr std::size_t kEpochBytes = 128;
-
 void put_text(ByteWriter& out, std::string_view text) {
   out.put_varint(text.size());
   out.put(as_bytes(text));
@@ -17,12 +14,6 @@ Result<std::string> take_text(ByteCursor& in) {
   TRY_ASSIGN(const std::uint64_t size, in.take_varint());
   TRY_ASSIGN(const ByteView bytes, in.take(size));
   return std::string(as_text(bytes));
-}
-
-Result<std::uint32_t> take_u32(ByteCursor& in) {
-  TRY_ASSIGN(const std::uint64_t value, in.take_varint());
-  if (value > UINT32_MAX) return Error::corrupt("index: number out of range");
-  return static_cast<std::uint32_t>(value);
 }
 
 Result<PageSize> take_page_size(ByteCursor& in) {
@@ -67,28 +58,23 @@ Result<LogChain> take_chain(ByteCursor& in) {
   return chain;
 }
 
-// What only epochs of pages have; of the others it is zero.
-void put_page_facts(ByteWriter& out, const native::EpochFacts& facts) {
-  out.put_le(facts.state.high());
-  out.put_le(facts.state.low());
-  out.put_le(facts.position.salt1);
-  out.put_le(facts.position.salt2);
-  out.put_varint(facts.position.checkpoint_sequence);
-  out.put_varint(facts.position.frame);
-}
-
-Result<void> take_page_facts(ByteCursor& in, native::EpochFacts& facts) {
-  TRY_ASSIGN(const auto high, in.take_le<std::uint64_t>());
-  TRY_ASSIGN(const auto low, in.take_le<std::uint64_t>());
-  facts.state = StateHash(high, low);
-  TRY_ASSIGN(facts.position.salt1, in.take_le<std::uint32_t>());
-  TRY_ASSIGN(facts.position.salt2, in.take_le<std::uint32_t>());
-  TRY_ASSIGN(facts.position.checkpoint_sequence, take_u32(in));
-  TRY_ASSIGN(facts.position.frame, take_u32(in));
-  return {};
-}
-
 }  // namespace
+
+Result<std::uint32_t> take_u32(ByteCursor& in) {
+  TRY_ASSIGN(const std::uint64_t value, in.take_varint());
+  if (value > UINT32_MAX) return Error::corrupt("index: number out of range");
+  return static_cast<std::uint32_t>(value);
+}
+
+std::uint64_t folded(std::uint64_t from, std::uint64_t to) noexcept {
+  const std::uint64_t difference = to - from;
+  return (difference << 1U) ^ (0 - (difference >> 63U));
+}
+
+Result<std::uint64_t> take_from(ByteCursor& in, std::uint64_t from) {
+  TRY_ASSIGN(const std::uint64_t difference, in.take_varint());
+  return from + ((difference >> 1U) ^ (0 - (difference & 1U)));
+}
 
 Bytes key(DatabaseNo database, std::uint64_t number) {
   ByteWriter out;
@@ -113,11 +99,18 @@ Bytes key(DatabaseNo database, SegmentNo segment, std::uint32_t group) {
   return std::move(out).take();
 }
 
-Bytes key(DatabaseNo database, PageNo page, Epoch first) {
+Bytes record_key(DatabaseNo database, std::uint32_t group, Epoch first) {
+  ByteWriter out;
+  out.reserve(2 * sizeof(std::uint32_t) + sizeof(std::uint64_t));
+  out.put_be(database.get());
+  out.put_be(group);
+  out.put_be(first.get());
+  return std::move(out).take();
+}
+
+Bytes key_prefix(DatabaseNo database) {
   ByteWriter out;
   out.put_be(database.get());
-  out.put_be(page.get());
-  out.put_be(first.get());
   return std::move(out).take();
 }
 
@@ -149,10 +142,10 @@ Bytes object_key(std::string_view database, std::string_view object, std::string
 Result<RecordKey> parse_record_key(ByteView bytes) {
   ByteCursor in(bytes);
   TRY_ASSIGN(const auto database, in.take_be<std::uint32_t>());
-  TRY_ASSIGN(const auto page, in.take_be<std::uint32_t>());
+  TRY_ASSIGN(const auto group, in.take_be<std::uint32_t>());
   TRY_ASSIGN(const auto first, in.take_be<std::uint64_t>());
   TRY(in.expect_end());
-  return RecordKey{DatabaseNo(database), PageNo(page), Epoch(first)};
+  return RecordKey{DatabaseNo(database), group, Epoch(first)};
 }
 
 Result<EpochKey> parse_epoch_key(ByteView bytes) {
@@ -280,71 +273,6 @@ Result<SegmentRow> parse_segment(ByteView bytes) {
   return row;
 }
 
-Bytes encode(const EpochRow& row) {
-  const native::EpochFacts& facts = row.facts;
-  ByteWriter out;
-  out.reserve(kEpochBytes);
-  out.put_le(static_cast<std::uint8_t>(facts.how));
-  out.put_varint(facts.epoch.get());
-  out.put_le(facts.committed.get());
-  out.put_le(facts.captured.get());
-  out.put_varint(facts.size_bytes);
-  if (native::has_pages(facts.how)) put_page_facts(out, facts);
-  out.put_varint(facts.pages_changed);
-  out.put_varint(facts.commits_folded);
-  out.put_le(facts.flags);
-  out.put_varint(facts.log_bytes);
-  out.put_varint(row.segment.get());
-  out.put_varint(row.base.get());
-  out.put_varint(row.log_bytes);
-  out.put_le(static_cast<std::uint8_t>(facts.basis));
-  for (const LogLayer& layer : row.layers) {
-    out.put_varint(layer.segment.get());
-    out.put_varint(layer.frame);
-    out.put_varint(layer.pages);
-  }
-  return std::move(out).take();
-}
-
-Result<EpochRow> parse_epoch(ByteView bytes) {
-  ByteCursor in(bytes);
-  EpochRow row;
-  native::EpochFacts& facts = row.facts;
-  TRY_ASSIGN(const auto how, in.take_le<std::uint8_t>());
-  if (how > static_cast<std::uint8_t>(native::Captured::kImage))
-    return Error::corrupt("index: how an epoch was captured");
-  facts.how = static_cast<native::Captured>(how);
-  TRY_ASSIGN(const std::uint64_t epoch, in.take_varint());
-  TRY_ASSIGN(const auto committed, in.take_le<std::int64_t>());
-  TRY_ASSIGN(const auto captured, in.take_le<std::int64_t>());
-  TRY_ASSIGN(facts.size_bytes, in.take_varint());
-  if (native::has_pages(facts.how)) TRY(take_page_facts(in, facts));
-  TRY_ASSIGN(facts.pages_changed, take_u32(in));
-  TRY_ASSIGN(facts.commits_folded, take_u32(in));
-  TRY_ASSIGN(facts.flags, in.take_le<std::uint8_t>());
-  TRY_ASSIGN(facts.log_bytes, in.take_varint());
-  TRY_ASSIGN(const std::uint32_t segment, take_u32(in));
-  TRY_ASSIGN(const std::uint32_t base, take_u32(in));
-  TRY_ASSIGN(row.log_bytes, in.take_varint());
-  TRY_ASSIGN(const auto basis, in.take_le<std::uint8_t>());
-  while (in.left() > 0) {
-    LogLayer layer;
-    TRY_ASSIGN(layer.segment, take_u32(in).map([](std::uint32_t at) { return SegmentNo(at); }));
-    TRY_ASSIGN(layer.frame, take_u32(in));
-    TRY_ASSIGN(layer.pages, take_u32(in));
-    row.layers.push_back(layer);
-  }
-  if (basis > static_cast<std::uint8_t>(native::Basis::kUnproven))
-    return Error::corrupt("index: what an epoch rests on");
-  facts.basis = static_cast<native::Basis>(basis);
-  facts.epoch = Epoch(epoch);
-  facts.committed = UtcTime(committed);
-  facts.captured = UtcTime(captured);
-  row.segment = SegmentNo(segment);
-  row.base = SegmentNo(base);
-  return row;
-}
-
 Bytes encode(const LogExtent& extent) {
   ByteWriter out;
   out.put_varint(extent.segment.get());
@@ -365,35 +293,6 @@ Result<LogExtent> parse_extent(const ExtentKey& extent_key, ByteView bytes) {
   TRY_ASSIGN(extent.first_lsn, in.take_varint().map(grafeo::as<grafeo::Lsn>));
   TRY(in.expect_end());
   return extent;
-}
-
-Bytes encode_record(SegmentNo segment, std::uint64_t offset, const native::RecordRow& row) {
-  ByteWriter out;
-  out.put_varint(segment.get());
-  out.put_varint(offset);
-  out.put_varint(row.stored_bytes);
-  for (std::size_t i = 1; i < row.epochs.size(); ++i)
-    out.put_varint(row.epochs[i].get() - row.epochs[i - 1].get());
-  return std::move(out).take();
-}
-
-Result<RecordPlace> parse_record(const RecordKey& record_key, ByteView bytes, Epoch epoch) {
-  ByteCursor in(bytes);
-  RecordPlace place;
-  place.page = record_key.page;
-  TRY_ASSIGN(const std::uint32_t segment, take_u32(in));
-  place.segment = SegmentNo(segment);
-  TRY_ASSIGN(place.offset, in.take_varint());
-  TRY_ASSIGN(place.stored_bytes, take_u32(in));
-  place.epoch = record_key.first;
-  std::uint64_t next = record_key.first.get();
-  while (in.left() > 0) {
-    TRY_ASSIGN(const std::uint64_t delta, in.take_varint());
-    next += delta;
-    if (next > epoch.get()) break;
-    place.epoch = Epoch(next);
-  }
-  return place;
 }
 
 void append_block(ByteWriter& group, std::uint64_t offset, const native::BlockRow& row) {

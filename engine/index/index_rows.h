@@ -7,14 +7,24 @@
 namespace epochfs::engine::index_rows {
 
 // Changes whenever any key, value or table below does.
-inline constexpr std::uint32_t kIndexLayout = 6;
+inline constexpr std::uint32_t kIndexLayout = 7;
+
+// Numbers in rows.
+Result<std::uint32_t> take_u32(ByteCursor& in);
+// A number by how far it is from another one, in either direction: small when it is near.
+std::uint64_t folded(std::uint64_t from, std::uint64_t to) noexcept;
+Result<std::uint64_t> take_from(ByteCursor& in, std::uint64_t from);
 
 // Big-endian, so that LMDB's byte order is numeric order.
 Bytes key(DatabaseNo database, std::uint64_t number);                    // epochs, bases
 Bytes key(DatabaseNo database, SegmentNo segment);                       // segments
 Bytes key(DatabaseNo database, SegmentNo segment, std::uint32_t group);  // block groups
-Bytes key(DatabaseNo database, PageNo page, Epoch first);                // records
 Bytes key(DatabaseNo database, SegmentNo base, std::uint64_t begin);     // extents of a log
+
+// A group of pages, and the epoch at which a chunk of its records begins.
+Bytes record_key(DatabaseNo database, std::uint32_t group, Epoch first);
+// With which all keys of a database begin, but for those of objects.
+Bytes key_prefix(DatabaseNo database);
 
 // Objects: the name of the database, a zero, SHA-256 of the object's name and version.
 Bytes object_prefix(std::string_view database);
@@ -22,7 +32,7 @@ Bytes object_key(std::string_view database, std::string_view object, std::string
 
 struct RecordKey {
   DatabaseNo database;
-  PageNo page;
+  std::uint32_t group = 0;
   Epoch first;
 };
 Result<RecordKey> parse_record_key(ByteView bytes);
@@ -43,14 +53,8 @@ Bytes encode(const DatabaseRow& row);
 Result<DatabaseRow> parse_database(ByteView bytes);
 Bytes encode(const SegmentRow& row);
 Result<SegmentRow> parse_segment(ByteView bytes);
-Bytes encode(const EpochRow& row);
-Result<EpochRow> parse_epoch(ByteView bytes);
 Bytes encode(const LogExtent& extent);
 Result<LogExtent> parse_extent(const ExtentKey& extent_key, ByteView bytes);
-
-Bytes encode_record(SegmentNo segment, std::uint64_t offset, const native::RecordRow& row);
-// The newest version in the record that is not after `epoch`.
-Result<RecordPlace> parse_record(const RecordKey& record_key, ByteView bytes, Epoch epoch);
 
 inline constexpr std::uint32_t kBlocksPerGroup = 16;
 // A group: offset of its first block, then per block its stored size and page hashes, one after

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <lmdb.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,7 +12,10 @@
 #include <mutex>
 #include <set>
 
+#include "engine/index/epoch_table.h"
 #include "engine/index/index_rows.h"
+#include "engine/index/lmdb_table.h"
+#include "engine/index/record_table.h"
 
 namespace epochfs::engine {
 
@@ -34,6 +36,10 @@ struct PageIndex::Tables {
 namespace {
 
 namespace rows = index_rows;
+using lmdb::Cursor;
+using lmdb::find;
+using lmdb::Item;
+using lmdb::put;
 
 constexpr std::string_view kFileName = "index.lmdb";
 constexpr std::string_view kLayoutKey = "layout";
@@ -44,11 +50,6 @@ constexpr unsigned kReadersMax = 1024;
 constexpr std::size_t kMapBytesMax = std::size_t{256} << 30U;
 constexpr std::size_t kMapBytesMin = std::size_t{1} << 28U;
 
-Failure lmdb_failure(int code, std::string_view what) {
-  if (code > 0) return Error::from_errno(code, fmt::format("index: {}", what));
-  return Error::io(fmt::format("index: {}: {}", what, mdb_strerror(code)));
-}
-
 // kCorrupt: there is no use in the file, as opposed to in this attempt to open it.
 Failure open_failure(int code, std::string_view what) {
   for (const int damage : {MDB_CORRUPTED, MDB_INVALID, MDB_VERSION_MISMATCH, MDB_PAGE_NOTFOUND,
@@ -56,108 +57,7 @@ Failure open_failure(int code, std::string_view what) {
     if (code == damage)
       return Error::corrupt(fmt::format("index: {}: {}", what, mdb_strerror(code)));
   }
-  return lmdb_failure(code, what);
-}
-
-MDB_val value_of(ByteView bytes) {
-  // LMDB's API has no const, but it does not write through the keys and values it is given.
-  return {bytes.size(), const_cast<std::byte*>(bytes.data())};
-}
-
-ByteView view_of(const MDB_val& value) {
-  return {static_cast<const std::byte*>(value.mv_data), value.mv_size};
-}
-
-bool starts_with(ByteView bytes, ByteView prefix) {
-  return bytes.size() >= prefix.size() && std::ranges::equal(bytes.first(prefix.size()), prefix);
-}
-
-struct Item {
-  ByteView key;
-  ByteView value;
-};
-
-class Cursor {
- public:
-  static Result<Cursor> open(MDB_txn* txn, MDB_dbi table) {
-    MDB_cursor* raw = nullptr;
-    if (const int code = mdb_cursor_open(txn, table, &raw); code != 0)
-      return lmdb_failure(code, "open a cursor");
-    return Cursor(raw);
-  }
-
-  Result<std::optional<Item>> move(MDB_cursor_op op) { return get({}, op); }
-  Result<std::optional<Item>> from(ByteView key) { return get(key, MDB_SET_RANGE); }
-  // The last item whose key is not above `key`.
-  Result<std::optional<Item>> not_above(ByteView key) {
-    TRY_ASSIGN(const std::optional<Item> at, from(key));
-    if (!at) return move(MDB_LAST);
-    if (std::ranges::equal(at->key, key)) return at;
-    return move(MDB_PREV);
-  }
-  Result<void> erase() {
-    if (const int code = mdb_cursor_del(handle_.get(), 0); code != 0)
-      return lmdb_failure(code, "delete");
-    return {};
-  }
-
- private:
-  explicit Cursor(MDB_cursor* raw) : handle_(raw) {}
-
-  Result<std::optional<Item>> get(ByteView wanted, MDB_cursor_op op) {
-    MDB_val key = value_of(wanted);
-    MDB_val value{};
-    const int code = mdb_cursor_get(handle_.get(), &key, &value, op);
-    if (code == MDB_NOTFOUND) return std::optional<Item>();
-    if (code != 0) return lmdb_failure(code, "look up");
-    return std::optional(Item{view_of(key), view_of(value)});
-  }
-
-  std::unique_ptr<MDB_cursor, ClosedBy<mdb_cursor_close>> handle_;
-};
-
-Result<std::optional<ByteView>> find(MDB_txn* txn, MDB_dbi table, ByteView key) {
-  MDB_val wanted = value_of(key);
-  MDB_val value{};
-  const int code = mdb_get(txn, table, &wanted, &value);
-  if (code == MDB_NOTFOUND) return std::optional<ByteView>();
-  if (code != 0) return lmdb_failure(code, "look up");
-  return std::optional(view_of(value));
-}
-
-Result<void> put(MDB_txn* txn, MDB_dbi table, ByteView key, ByteView bytes) {
-  MDB_val wanted = value_of(key);
-  MDB_val value = value_of(bytes);
-  if (const int code = mdb_put(txn, table, &wanted, &value, 0); code != 0)
-    return lmdb_failure(code, "store");
-  return {};
-}
-
-// For keys that mostly lie behind all others of their table: no place is looked for then, and pages
-// are filled to their ends.
-Result<void> append(MDB_txn* txn, MDB_dbi table, ByteView key, ByteView bytes) {
-  MDB_val wanted = value_of(key);
-  MDB_val value = value_of(bytes);
-  const int code = mdb_put(txn, table, &wanted, &value, MDB_APPEND);
-  if (code == MDB_KEYEXIST) return put(txn, table, key, bytes);
-  if (code != 0) return lmdb_failure(code, "store");
-  return {};
-}
-
-Result<void> erase_prefix(MDB_txn* txn, MDB_dbi table, ByteView prefix) {
-  TRY_ASSIGN(Cursor cursor, Cursor::open(txn, table));
-  TRY_ASSIGN(std::optional<Item> item, cursor.from(prefix));
-  while (item && starts_with(item->key, prefix)) {
-    TRY(cursor.erase());
-    TRY_ASSIGN(item, cursor.from(prefix));
-  }
-  return {};
-}
-
-Bytes number_prefix(DatabaseNo database) {
-  ByteWriter out;
-  out.put_be(database.get());
-  return std::move(out).take();
+  return lmdb::failure(code, what);
 }
 
 Result<void> make_private_directory(const std::string& directory) {
@@ -267,7 +167,7 @@ Result<std::shared_ptr<PageIndex>> PageIndex::open_once(const std::string& file,
   int code = ENOMEM;
   for (std::size_t bytes = kMapBytesMax; bytes >= kMapBytesMin && code == ENOMEM; bytes /= 2) {
     MDB_env* fresh = nullptr;  // what could not be opened is good for nothing but to be closed
-    if (code = mdb_env_create(&fresh); code != 0) return lmdb_failure(code, "create");
+    if (code = mdb_env_create(&fresh); code != 0) return lmdb::failure(code, "create");
     index->env_.reset(fresh);
     code = open_environment(fresh, file, kind, bytes);
   }
@@ -280,7 +180,7 @@ Result<std::shared_ptr<PageIndex>> PageIndex::open_once(const std::string& file,
 
   MDB_txn* txn_raw = nullptr;
   if (code = mdb_txn_begin(raw, nullptr, 0, &txn_raw); code != 0)
-    return lmdb_failure(code, "begin");
+    return lmdb::failure(code, "begin");
   std::unique_ptr<MDB_txn, ClosedBy<mdb_txn_abort>> txn(txn_raw);
   Tables& tables = *index->tables_;
   tables.env = raw;
@@ -300,24 +200,24 @@ Result<std::shared_ptr<PageIndex>> PageIndex::open_once(const std::string& file,
   }
   std::array<std::byte, 4> layout{};
   store_le(MutableByteView(layout), rows::kIndexLayout);
-  TRY_ASSIGN(const auto stored, find(txn.get(), tables.meta, as_bytes(kLayoutKey)));
+  TRY_ASSIGN(const auto stored, find({txn.get(), tables.meta}, as_bytes(kLayoutKey)));
   if (stored && !std::ranges::equal(*stored, layout)) return Error::unsupported("index: layout");
-  if (!stored) TRY(put(txn.get(), tables.meta, as_bytes(kLayoutKey), layout));
-  if (code = mdb_txn_commit(txn.release()); code != 0) return lmdb_failure(code, "commit");
+  if (!stored) TRY(put({txn.get(), tables.meta}, as_bytes(kLayoutKey), layout));
+  if (code = mdb_txn_commit(txn.release()); code != 0) return lmdb::failure(code, "commit");
   return index;
 }
 
 Result<PageIndex::Reader> PageIndex::read() const {
   MDB_txn* txn = nullptr;
   if (const int code = mdb_txn_begin(env_.get(), nullptr, MDB_RDONLY, &txn); code != 0)
-    return lmdb_failure(code, "begin reading");
+    return lmdb::failure(code, "begin reading");
   return Reader(*tables_, txn);
 }
 
 Result<PageIndex::Writer> PageIndex::write() {
   MDB_txn* txn = nullptr;
   if (const int code = mdb_txn_begin(env_.get(), nullptr, 0, &txn); code != 0)
-    return lmdb_failure(code, "begin writing");
+    return lmdb::failure(code, "begin writing");
   return Writer(Reader(*tables_, txn));
 }
 
@@ -325,69 +225,55 @@ PageIndex::Reader::Reader(const Tables& tables, MDB_txn* txn)
     : tables_(&tables), txn_(txn, mdb_txn_abort) {}
 
 Result<std::optional<DatabaseRow>> PageIndex::Reader::database(std::string_view name) const {
-  TRY_ASSIGN(const auto value, find(txn_.get(), tables_->databases, as_bytes(name)));
+  TRY_ASSIGN(const auto value, find({txn_.get(), tables_->databases}, as_bytes(name)));
   if (!value) return std::optional<DatabaseRow>();
   TRY_ASSIGN(DatabaseRow row, rows::parse_database(*value));
   return std::optional(std::move(row));
 }
 
 Result<SegmentRow> PageIndex::Reader::segment(DatabaseNo database, SegmentNo segment) const {
-  TRY_ASSIGN(const auto value, find(txn_.get(), tables_->segments, rows::key(database, segment)));
+  TRY_ASSIGN(const auto value, find({txn_.get(), tables_->segments}, rows::key(database, segment)));
   if (!value) return Error::io(fmt::format("index: no segment {}", segment.get()));
   return rows::parse_segment(*value);
 }
 
-namespace {
-
-Result<std::optional<EpochRow>> epoch_of(const std::optional<Item>& item, DatabaseNo database) {
-  if (!item) return std::optional<EpochRow>();
-  TRY_ASSIGN(const rows::EpochKey key, rows::parse_epoch_key(item->key));
-  if (key.database != database) return std::optional<EpochRow>();
-  TRY_ASSIGN(EpochRow row, rows::parse_epoch(item->value));
-  if (row.facts.epoch != key.epoch) return Error::corrupt("index: epoch under another's key");
-  return std::optional(std::move(row));
-}
-
-}  // namespace
-
 Result<std::optional<EpochRow>> PageIndex::Reader::epoch(DatabaseNo database, Epoch epoch) const {
-  const Bytes key = rows::key(database, epoch.get());
-  TRY_ASSIGN(const auto value, find(txn_.get(), tables_->epochs, key));
-  if (!value) return std::optional<EpochRow>();
-  return epoch_of(Item{key, *value}, database);
+  TRY_ASSIGN(auto row, first_epoch_from(database, epoch));
+  return row && row->facts.epoch == epoch ? std::move(row) : std::nullopt;
 }
 
 Result<std::optional<EpochRow>> PageIndex::Reader::last_epoch_not_after(DatabaseNo database,
                                                                         Epoch epoch) const {
-  TRY_ASSIGN(Cursor cursor, Cursor::open(txn_.get(), tables_->epochs));
-  TRY_ASSIGN(const auto item, cursor.not_above(rows::key(database, epoch.get())));
-  return epoch_of(item, database);
+  TRY_ASSIGN(auto walk, rows::EpochWalk::open({txn_.get(), tables_->epochs}, database, epoch));
+  std::optional<EpochRow> last;
+  for (;;) {
+    TRY_ASSIGN(const EpochRow* const row, walk.next());
+    if (row == nullptr || row->facts.epoch > epoch) return last;
+    last = *row;
+  }
 }
 
 Result<std::optional<EpochRow>> PageIndex::Reader::first_epoch_from(DatabaseNo database,
                                                                     Epoch epoch) const {
-  TRY_ASSIGN(Cursor cursor, Cursor::open(txn_.get(), tables_->epochs));
-  TRY_ASSIGN(const auto item, cursor.from(rows::key(database, epoch.get())));
-  return epoch_of(item, database);
+  TRY_ASSIGN(auto found, epochs(database, epoch, Epoch(UINT64_MAX), 1));
+  return found.empty() ? std::optional<EpochRow>() : std::move(found.front());
 }
 
 Result<std::vector<EpochRow>> PageIndex::Reader::epochs(DatabaseNo database, Epoch first,
                                                         Epoch last, std::size_t count_max) const {
-  TRY_ASSIGN(Cursor cursor, Cursor::open(txn_.get(), tables_->epochs));
-  TRY_ASSIGN(auto item, cursor.from(rows::key(database, first.get())));
+  TRY_ASSIGN(auto walk, rows::EpochWalk::open({txn_.get(), tables_->epochs}, database, first));
   std::vector<EpochRow> found;
   while (found.size() < count_max) {
-    TRY_ASSIGN(auto row, epoch_of(item, database));
-    if (!row || row->facts.epoch > last) break;
-    found.push_back(*std::move(row));
-    TRY_ASSIGN(item, cursor.move(MDB_NEXT));
+    TRY_ASSIGN(const EpochRow* const row, walk.next());
+    if (row == nullptr || row->facts.epoch > last) break;
+    if (row->facts.epoch >= first) found.push_back(*row);
   }
   return found;
 }
 
 Result<std::optional<SegmentNo>> PageIndex::Reader::base_of(DatabaseNo database,
                                                             Epoch epoch) const {
-  TRY_ASSIGN(Cursor cursor, Cursor::open(txn_.get(), tables_->bases));
+  TRY_ASSIGN(Cursor cursor, Cursor::open({txn_.get(), tables_->bases}));
   TRY_ASSIGN(const auto item, cursor.not_above(rows::key(database, epoch.get())));
   if (!item) return std::optional<SegmentNo>();
   TRY_ASSIGN(const rows::EpochKey key, rows::parse_epoch_key(item->key));
@@ -399,49 +285,16 @@ Result<std::optional<SegmentNo>> PageIndex::Reader::base_of(DatabaseNo database,
 
 Result<std::vector<RecordPlace>> PageIndex::Reader::records(DatabaseNo database, PageRange pages,
                                                             Epoch after, Epoch epoch) const {
-  TRY_ASSIGN(Cursor cursor, Cursor::open(txn_.get(), tables_->records));
-  std::vector<RecordPlace> found;
-  std::uint64_t page = pages.first.get();
-  while (page <= pages.last.get()) {
-    // The first record behind what we look for: either of this page but too new, or of a later
-    // page. What we look for is right before it.
-    const PageNo wanted(static_cast<std::uint32_t>(page));
-    TRY_ASSIGN(const auto behind, cursor.from(rows::key(database, wanted, Epoch(epoch.get() + 1))));
-    std::optional<rows::RecordKey> behind_key;
-    if (behind) {
-      TRY_ASSIGN(behind_key, rows::parse_record_key(behind->key));
-      if (behind_key->database != database) behind_key.reset();
-    }
-    TRY_ASSIGN(const auto item, cursor.move(behind ? MDB_PREV : MDB_LAST));
-    if (item) {
-      TRY_ASSIGN(const rows::RecordKey key, rows::parse_record_key(item->key));
-      if (key.database == database && key.page == wanted) {
-        TRY_ASSIGN(const RecordPlace place, rows::parse_record(key, item->value, epoch));
-        if (place.epoch > after) found.push_back(place);
-      }
-    }
-    if (behind_key && behind_key->page > wanted)
-      page = behind_key->page.get();
-    else if (behind_key)
-      ++page;
-    else
-      break;
-  }
-  return found;
+  return rows::find_records({txn_.get(), tables_->records}, database, pages, after, epoch);
 }
 
 Result<std::optional<Epoch>> PageIndex::Reader::next_record(DatabaseNo database, PageNo page,
                                                             Epoch after) const {
-  TRY_ASSIGN(Cursor cursor, Cursor::open(txn_.get(), tables_->records));
-  TRY_ASSIGN(const auto item, cursor.from(rows::key(database, page, Epoch(after.get() + 1))));
-  if (!item) return std::optional<Epoch>();
-  TRY_ASSIGN(const rows::RecordKey key, rows::parse_record_key(item->key));
-  if (key.database != database || key.page != page) return std::optional<Epoch>();
-  return std::optional(key.first);
+  return rows::find_next_record({txn_.get(), tables_->records}, database, page, after);
 }
 
 Result<std::optional<Epoch>> PageIndex::Reader::next_base(DatabaseNo database, Epoch epoch) const {
-  TRY_ASSIGN(Cursor cursor, Cursor::open(txn_.get(), tables_->bases));
+  TRY_ASSIGN(Cursor cursor, Cursor::open({txn_.get(), tables_->bases}));
   TRY_ASSIGN(const auto item, cursor.from(rows::key(database, epoch.get() + 1)));
   if (!item) return std::optional<Epoch>();
   TRY_ASSIGN(const rows::EpochKey key, rows::parse_epoch_key(item->key));
@@ -460,7 +313,7 @@ Result<std::vector<BlockPlace>> PageIndex::Reader::blocks(DatabaseNo database, S
   while (found.size() < count) {
     const auto group = static_cast<std::uint32_t>(block / rows::kBlocksPerGroup);
     TRY_ASSIGN(const auto value,
-               find(txn_.get(), tables_->blocks, rows::key(database, full, group)));
+               find({txn_.get(), tables_->blocks}, rows::key(database, full, group)));
     if (!value) return Error::corrupt(fmt::format("the full has no block {}", block));
     ByteCursor in(*value);
     TRY_ASSIGN(std::uint64_t offset, in.take_le<std::uint64_t>());
@@ -488,13 +341,13 @@ Result<std::vector<BlockPlace>> PageIndex::Reader::blocks(DatabaseNo database, S
 Result<std::optional<ByteView>> PageIndex::Reader::object_facts(std::string_view database,
                                                                 std::string_view object,
                                                                 std::string_view version) const {
-  return find(txn_.get(), tables_->objects, rows::object_key(database, object, version));
+  return find({txn_.get(), tables_->objects}, rows::object_key(database, object, version));
 }
 
 Result<std::vector<LogExtent>> PageIndex::Reader::log_extents(DatabaseNo database, SegmentNo base,
                                                               ByteRange bytes,
                                                               std::size_t count_max) const {
-  TRY_ASSIGN(Cursor cursor, Cursor::open(txn_.get(), tables_->extents));
+  TRY_ASSIGN(Cursor cursor, Cursor::open({txn_.get(), tables_->extents}));
   TRY_ASSIGN(auto item, cursor.not_above(rows::key(database, base, bytes.begin)));
   std::vector<LogExtent> found;
   while (item && found.size() < count_max) {
@@ -508,55 +361,69 @@ Result<std::vector<LogExtent>> PageIndex::Reader::log_extents(DatabaseNo databas
   return found;
 }
 
+struct PageIndex::Writer::Gathered {
+  rows::EpochIntake epochs;
+  rows::RecordIntake records;
+};
+
+PageIndex::Writer::Writer(Reader reader)
+    : reader_(std::move(reader)), gathered_(std::make_unique<Gathered>()) {}
+PageIndex::Writer::Writer(Writer&&) noexcept = default;
+PageIndex::Writer& PageIndex::Writer::operator=(Writer&&) noexcept = default;
+PageIndex::Writer::~Writer() = default;
+
 Result<DatabaseNo> PageIndex::Writer::begin_database(std::string_view name) {
   MDB_txn* txn = reader_.txn_.get();
   const Tables& tables = *reader_.tables_;
   TRY_ASSIGN(const std::optional<DatabaseRow> old, reader_.database(name));
   if (old) {
-    const Bytes prefix = number_prefix(old->number);
+    const Bytes prefix = rows::key_prefix(old->number);
     for (const MDB_dbi table : {tables.segments, tables.bases, tables.epochs, tables.records,
                                 tables.blocks, tables.extents})
-      TRY(erase_prefix(txn, table, prefix));
+      TRY(lmdb::erase_from({txn, table}, prefix, prefix));
   }
-  TRY_ASSIGN(const auto stored, find(txn, tables.meta, as_bytes(kNextNumberKey)));
+  TRY_ASSIGN(const auto stored, find({txn, tables.meta}, as_bytes(kNextNumberKey)));
   const std::uint32_t number = stored && stored->size() == 4 ? load_le<std::uint32_t>(*stored) : 1;
   std::array<std::byte, 4> next{};
   store_le(MutableByteView(next), number + 1);
-  TRY(put(txn, tables.meta, as_bytes(kNextNumberKey), next));
+  TRY(put({txn, tables.meta}, as_bytes(kNextNumberKey), next));
   return DatabaseNo(number);
 }
 
 Result<void> PageIndex::Writer::put_database(std::string_view name, const DatabaseRow& row) {
-  return put(reader_.txn_.get(), reader_.tables_->databases, as_bytes(name), rows::encode(row));
+  return put({reader_.txn_.get(), reader_.tables_->databases}, as_bytes(name), rows::encode(row));
 }
 
 Result<void> PageIndex::Writer::put_segment(DatabaseNo database, SegmentNo segment,
                                             const SegmentRow& row) {
-  return put(reader_.txn_.get(), reader_.tables_->segments, rows::key(database, segment),
+  return put({reader_.txn_.get(), reader_.tables_->segments}, rows::key(database, segment),
              rows::encode(row));
 }
 
 Result<void> PageIndex::Writer::put_base(DatabaseNo database, Epoch end_epoch, SegmentNo segment) {
   std::array<std::byte, 4> value{};
   store_le(MutableByteView(value), segment.get());
-  return put(reader_.txn_.get(), reader_.tables_->bases, rows::key(database, end_epoch.get()),
+  return put({reader_.txn_.get(), reader_.tables_->bases}, rows::key(database, end_epoch.get()),
              value);
 }
 
 Result<void> PageIndex::Writer::put_epoch(DatabaseNo database, const EpochRow& row) {
-  return append(reader_.txn_.get(), reader_.tables_->epochs,
-                rows::key(database, row.facts.epoch.get()), rows::encode(row));
+  return gathered_->epochs.add({reader_.txn_.get(), reader_.tables_->epochs}, database, row);
+}
+
+Result<void> PageIndex::Writer::end_epochs() {
+  return gathered_->epochs.flush({reader_.txn_.get(), reader_.tables_->epochs});
 }
 
 Result<void> PageIndex::Writer::put_log_extent(DatabaseNo database, SegmentNo base,
                                                const LogExtent& extent) {
-  return put(reader_.txn_.get(), reader_.tables_->extents, rows::key(database, base, extent.begin),
-             rows::encode(extent));
+  return put({reader_.txn_.get(), reader_.tables_->extents},
+             rows::key(database, base, extent.begin), rows::encode(extent));
 }
 
 Result<void> PageIndex::Writer::put_object(std::string_view database, std::string_view object,
                                            std::string_view version, ByteView facts) {
-  return put(reader_.txn_.get(), reader_.tables_->objects,
+  return put({reader_.txn_.get(), reader_.tables_->objects},
              rows::object_key(database, object, version), facts);
 }
 
@@ -566,9 +433,9 @@ Result<void> PageIndex::Writer::keep_objects(std::string_view database,
   for (const ObjectName& name : objects)
     kept.insert(rows::object_key(database, name.object, name.version));
   const Bytes prefix = rows::object_prefix(database);
-  TRY_ASSIGN(Cursor cursor, Cursor::open(reader_.txn_.get(), reader_.tables_->objects));
+  TRY_ASSIGN(Cursor cursor, Cursor::open({reader_.txn_.get(), reader_.tables_->objects}));
   TRY_ASSIGN(std::optional<Item> item, cursor.from(prefix));
-  while (item && starts_with(item->key, prefix)) {
+  while (item && lmdb::starts_with(item->key, prefix)) {
     const Bytes key(item->key.begin(), item->key.end());
     if (!kept.contains(key)) TRY(cursor.erase());
     TRY_ASSIGN(item, cursor.from(key));
@@ -581,9 +448,8 @@ Result<void> PageIndex::Writer::keep_objects(std::string_view database,
 
 Result<void> PageIndex::Writer::put_record(DatabaseNo database, SegmentNo segment,
                                            std::uint64_t offset, const native::RecordRow& row) {
-  return put(reader_.txn_.get(), reader_.tables_->records,
-             rows::key(database, row.page, row.epochs.front()),
-             rows::encode_record(segment, offset, row));
+  return gathered_->records.add({reader_.txn_.get(), reader_.tables_->records}, database, segment,
+                                offset, row);
 }
 
 Result<void> PageIndex::Writer::put_block(DatabaseNo database, SegmentNo segment,
@@ -600,7 +466,7 @@ Result<void> PageIndex::Writer::end_blocks(DatabaseNo database, SegmentNo segmen
 }
 
 Result<void> PageIndex::Writer::flush_blocks(DatabaseNo database, SegmentNo segment) {
-  TRY(put(reader_.txn_.get(), reader_.tables_->blocks, rows::key(database, segment, next_group_),
+  TRY(put({reader_.txn_.get(), reader_.tables_->blocks}, rows::key(database, segment, next_group_),
           block_group_.view()));
   block_group_.clear();
   blocks_in_group_ = 0;
@@ -609,9 +475,11 @@ Result<void> PageIndex::Writer::flush_blocks(DatabaseNo database, SegmentNo segm
 }
 
 Result<void> PageIndex::Writer::commit() && {
+  TRY(end_epochs());
+  TRY(gathered_->records.flush({reader_.txn_.get(), reader_.tables_->records}));
   // LMDB frees the transaction even when the commit fails, so let go of it first.
   if (const int code = mdb_txn_commit(reader_.txn_.release()); code != 0)
-    return lmdb_failure(code, fmt::format("commit to {}", reader_.tables_->file));
+    return lmdb::failure(code, fmt::format("commit to {}", reader_.tables_->file));
   return {};
 }
 

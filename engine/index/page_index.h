@@ -219,10 +219,11 @@ class PageIndex::Reader {
 // One transaction; gone without a trace unless committed.
 class PageIndex::Writer {
  public:
-  Writer(Writer&&) noexcept = default;
-  Writer& operator=(Writer&&) noexcept = default;
-  ~Writer() = default;
+  Writer(Writer&&) noexcept;
+  Writer& operator=(Writer&&) noexcept;
+  ~Writer();
 
+  // Sees what was put, but for blocks and epochs that were not ended yet, and for records.
   [[nodiscard]] const Reader& reader() const noexcept { return reader_; }
 
   // Drops all rows of the database's old number, if it has one, and gives it a fresh one.
@@ -231,7 +232,10 @@ class PageIndex::Writer {
   Result<void> put_segment(DatabaseNo database, SegmentNo segment, const SegmentRow& row);
   // A full that may serve as base from its end epoch on.
   Result<void> put_base(DatabaseNo database, Epoch end_epoch, SegmentNo segment);
+  // Epochs in order; gathered and written in groups, the last by end_epochs(). The first of them
+  // takes the place of all that the database has from it on.
   Result<void> put_epoch(DatabaseNo database, const EpochRow& row);
+  Result<void> end_epochs();
   Result<void> put_log_extent(DatabaseNo database, SegmentNo base, const LogExtent& extent);
   // What is known of an object, whatever becomes of the history it is in.
   Result<void> put_object(std::string_view database, std::string_view object,
@@ -242,6 +246,8 @@ class PageIndex::Writer {
   };
   // Forgets all other objects of the database.
   Result<void> keep_objects(std::string_view database, const std::vector<ObjectName>& objects);
+  // Segment by segment, the pages of each ascending, no epoch before those of the segments before.
+  // Records are gathered and written with the commit, or when there are many.
   Result<void> put_record(DatabaseNo database, SegmentNo segment, std::uint64_t offset,
                           const native::RecordRow& row);
   // Blocks in order; gathered and written in groups, the last by end_blocks().
@@ -253,10 +259,12 @@ class PageIndex::Writer {
 
  private:
   friend class PageIndex;
-  explicit Writer(Reader reader) : reader_(std::move(reader)) {}
+  struct Gathered;  // on its way into the tables
+  explicit Writer(Reader reader);
   Result<void> flush_blocks(DatabaseNo database, SegmentNo segment);
 
   Reader reader_;
+  std::unique_ptr<Gathered> gathered_;
   ByteWriter block_group_;
   std::uint32_t blocks_in_group_ = 0;
   std::uint32_t next_group_ = 0;

@@ -72,7 +72,7 @@ Result<UtcTime> newest_committed(const PageIndex::Reader& reader, const Database
   return newest->facts.committed;
 }
 
-Result<void> put_grafeo_epoch(PageIndex::Writer& writer, DatabaseRow& row, EpochRow epoch,
+Result<void> put_grafeo_epoch(PageIndex::Writer& writer, DatabaseRow& row, EpochRow& epoch,
                               UtcTime& newest) {
   native::EpochFacts& facts = epoch.facts;
   facts.committed = newest = std::max(facts.committed, newest);

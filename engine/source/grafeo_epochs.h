@@ -48,7 +48,7 @@ class GrafeoEpochs {
 Result<UtcTime> newest_committed(const PageIndex::Reader& reader, const DatabaseRow& row);
 // Adds an epoch to the history. Its times are moved so that they never run backwards: `newest` is
 // that of the epoch before, and becomes its own.
-Result<void> put_grafeo_epoch(PageIndex::Writer& writer, DatabaseRow& row, EpochRow epoch,
+Result<void> put_grafeo_epoch(PageIndex::Writer& writer, DatabaseRow& row, EpochRow& epoch,
                               UtcTime& newest);
 
 }  // namespace epochfs::engine

@@ -94,6 +94,7 @@ class GrafeoHistory final : public History {
       stored.base = row.base;
       stored.generation = row.log.generation;
     }
+    TRY(writer.end_epochs());
     TRY(writer.put_segment(row.number, segment, stored));
     return whole;
   }

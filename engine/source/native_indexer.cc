@@ -36,6 +36,7 @@ class SegmentIntake {
     SegmentRow segment{entry_.kind,          entry_.filename, version,           size_bytes,
                        entry_.tables_sha256, page_size,       footer.block_size, footer.image_bytes,
                        entry_.end_epoch,     row_.base};
+    TRY_ASSIGN(newest_, newest_epoch());
     if (entry_.kind == native::SegmentKind::kFull)
       TRY(take_full(reader, segment));
     else
@@ -61,6 +62,7 @@ class SegmentIntake {
                                           facts.epoch.get()));
       return {};
     }));
+    TRY(writer_.end_epochs());
     TRY(reader.visit_blocks([&](std::uint64_t offset, const native::BlockRow& block) {
       return writer_.put_block(row_.number, number_, offset, block);
     }));
@@ -87,20 +89,24 @@ class SegmentIntake {
       return put_epoch(facts);
     }));
     if (expected != entry_.end_epoch.get() + 1) return Error::corrupt("lacks epochs at its end");
+    TRY(writer_.end_epochs());
     return reader.visit_records([&](std::uint64_t offset, const native::RecordRow& record) {
       return writer_.put_record(row_.number, number_, offset, record);
     });
   }
 
+  Result<std::optional<native::EpochFacts>> newest_epoch() const {
+    if (row_.epoch_count == 0) return std::optional<native::EpochFacts>();
+    TRY_ASSIGN(const auto row, writer_.reader().epoch(row_.number, row_.newest));
+    return row ? std::optional(row->facts) : std::nullopt;
+  }
+
   Result<void> put_epoch(const native::EpochFacts& facts) {
-    if (row_.epoch_count > 0) {
-      TRY_ASSIGN(const auto before, writer_.reader().epoch(row_.number, row_.newest));
-      if (facts.epoch <= row_.newest || (before && facts.committed < before->facts.committed))
-        return Error::corrupt(fmt::format("epoch {} runs backwards", facts.epoch.get()));
-    } else {
-      row_.oldest = facts.epoch;
-    }
+    if (newest_ && (facts.epoch <= newest_->epoch || facts.committed < newest_->committed))
+      return Error::corrupt(fmt::format("epoch {} runs backwards", facts.epoch.get()));
+    if (row_.epoch_count == 0) row_.oldest = facts.epoch;
     row_.newest = facts.epoch;
+    newest_ = facts;
     ++row_.epoch_count;
     return writer_.put_epoch(row_.number, EpochRow{facts, number_});
   }
@@ -109,6 +115,7 @@ class SegmentIntake {
   DatabaseRow& row_;
   SegmentNo number_;
   const native::SegmentEntry& entry_;
+  std::optional<native::EpochFacts> newest_;  // before the one that comes next
 };
 
 class NativeHistory final : public History {

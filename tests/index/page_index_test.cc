@@ -12,6 +12,7 @@
 #include <map>
 #include <random>
 #include <set>
+#include <tuple>
 
 namespace epochfs::engine {
 namespace {
@@ -56,6 +57,32 @@ native::RecordRow record_of(std::uint32_t page, std::vector<std::uint64_t> epoch
   row.stored_bytes = 100 + page;
   for (const std::uint64_t epoch : epochs) row.epochs.emplace_back(epoch);
   return row;
+}
+
+// The epoch after, some of its fields changed by little or much.
+void vary(EpochRow& row, std::mt19937_64& random) {
+  native::EpochFacts& facts = row.facts;
+  const auto now_and_then = [&] { return random() % 4 == 0; };
+  const auto any = [&] { return random() >> random() % 64; };
+  const auto any_u32 = [&] { return static_cast<std::uint32_t>(random() >> (32 + random() % 32)); };
+  facts.epoch = Epoch(facts.epoch.get() + 1 + (now_and_then() ? random() % 100 : 0));
+  if (now_and_then()) facts.committed = UtcTime(static_cast<std::int64_t>(any()));
+  if (now_and_then()) facts.captured = UtcTime(-static_cast<std::int64_t>(any() >> 1U));
+  if (now_and_then()) facts.size_bytes = any();
+  if (now_and_then()) facts.state = StateHash(random(), random());
+  if (now_and_then()) facts.position = {any_u32(), any_u32(), any_u32(), facts.position.frame};
+  if (now_and_then()) facts.position.frame = any_u32();
+  if (now_and_then()) facts.pages_changed = any_u32();
+  if (now_and_then()) facts.commits_folded = any_u32();
+  if (now_and_then()) facts.how = static_cast<native::Captured>(random() % 4);
+  if (now_and_then()) facts.flags = static_cast<std::uint8_t>(random());
+  if (now_and_then()) facts.log_bytes = any();
+  if (now_and_then()) facts.basis = static_cast<native::Basis>(random() % 4);
+  if (now_and_then()) row.segment = SegmentNo(any_u32());
+  if (now_and_then()) row.base = SegmentNo(any_u32());
+  row.log_bytes = now_and_then() ? any() : row.log_bytes + facts.log_bytes;
+  if (now_and_then())
+    row.layers.assign(random() % 5, LogLayer{SegmentNo(any_u32()), any_u32(), any_u32()});
 }
 
 TEST_F(PageIndexTest, KeepsWhatWasCommittedAndForgetsTheRest) {
@@ -169,7 +196,8 @@ TEST_F(PageIndexTest, AgreesWithAPlainMapOnRandomHistories) {
       }
       for (const auto& [page, epochs] : records) {
         ASSERT_TRUE(writer->put_record(number, SegmentNo(segment), page, record_of(page, epochs)));
-        ASSERT_TRUE(writer->put_record(other, SegmentNo(segment), page, record_of(page, {1})));
+        ASSERT_TRUE(writer->put_record(other, SegmentNo(segment), page,
+                                       record_of(page, {epoch + segment})));
         versions[page].insert(epochs.begin(), epochs.end());
       }
     }
@@ -195,6 +223,145 @@ TEST_F(PageIndexTest, AgreesWithAPlainMapOnRandomHistories) {
                            << "]";
     }
   }
+}
+
+// What is told of pages, as (page, epoch, offset).
+using Places = std::vector<std::tuple<std::uint32_t, std::uint64_t, std::uint64_t>>;
+
+Places places_of(const PageIndex::Reader& reader, DatabaseNo number, std::uint32_t first,
+                 std::uint32_t last, std::uint64_t epoch) {
+  Places places;
+  const auto found = reader.records(number, {PageNo(first), PageNo(last)}, Epoch(0), Epoch(epoch));
+  EXPECT_TRUE(found);
+  if (!found) return places;
+  for (const RecordPlace& place : *found)
+    places.emplace_back(place.page.get(), place.epoch.get(), place.offset);
+  return places;
+}
+
+// Page 3 changes in every epoch, its neighbours once in a while, the pages far behind never; the
+// history comes in many transactions.
+TEST_F(PageIndexTest, FindsAPageWhoseNeighbourChangesAllTheTime) {
+  constexpr std::uint32_t kSegments = 60;
+  constexpr std::uint64_t kEpochsEach = 50;
+  const auto index = open();
+  DatabaseNo number;
+  for (std::uint32_t segment = 0; segment < kSegments; ++segment) {
+    auto writer = index->write();
+    if (segment == 0) number = *writer->begin_database("app");
+    const std::uint64_t first = segment * kEpochsEach + 1;
+    if (segment % 20 == 0) {
+      ASSERT_TRUE(writer->put_record(number, SegmentNo(segment), 7, record_of(1, {first + 3})));
+    }
+    for (std::uint64_t epoch = first; epoch < first + kEpochsEach; epoch += 5)
+      ASSERT_TRUE(
+          writer->put_record(number, SegmentNo(segment), epoch,
+                             record_of(3, {epoch, epoch + 1, epoch + 2, epoch + 3, epoch + 4})));
+    if (segment == 30) {
+      ASSERT_TRUE(writer->put_record(number, SegmentNo(segment), 9, record_of(1000, {first})));
+    }
+    ASSERT_TRUE(std::move(*writer).commit());
+  }
+  const auto reader = index->read();
+  for (std::uint64_t epoch = 1; epoch <= kSegments * kEpochsEach; ++epoch) {
+    Places want;
+    const std::uint64_t since = (epoch - 1) % 1000;
+    if (epoch > 3) want.emplace_back(1, since < 3 ? epoch - since - 997 : epoch - since + 3, 7);
+    want.emplace_back(3, epoch, (epoch - 1) / 5 * 5 + 1);
+    if (epoch > 1500) want.emplace_back(1000, 1501, 9);
+    ASSERT_EQ(places_of(*reader, number, 1, 2000, epoch), want) << epoch;
+  }
+  const auto next = [&](std::uint32_t page, std::uint64_t after) {
+    const auto found = reader->next_record(number, PageNo(page), Epoch(after));
+    return found && *found ? (*found)->get() : 0;
+  };
+  EXPECT_EQ(next(1, 0), 4U);
+  EXPECT_EQ(next(1, 4), 1004U);
+  EXPECT_EQ(next(1, 2004), 0U);
+  EXPECT_EQ(next(3, 17), 21U);
+  EXPECT_EQ(next(2, 0), 0U);
+  EXPECT_EQ(next(1000, 0), 1501U);
+}
+
+TEST_F(PageIndexTest, FindsVersionsOfARecordThatGoesOnAfterItsNeighboursBegan) {
+  const auto index = open();
+  auto writer = index->write();
+  const DatabaseNo number = *writer->begin_database("app");
+  std::vector<std::uint64_t> long_one;
+  for (std::uint64_t epoch = 1; epoch <= 900; epoch += 3) long_one.push_back(epoch);
+  ASSERT_TRUE(writer->put_record(number, SegmentNo(1), 5, record_of(2, long_one)));
+  for (std::uint64_t epoch = 2; epoch <= 900; ++epoch)
+    ASSERT_TRUE(writer->put_record(number, SegmentNo(1), epoch, record_of(1, {epoch})));
+  ASSERT_TRUE(std::move(*writer).commit());
+  const auto reader = index->read();
+  for (std::uint64_t epoch = 2; epoch <= 900; ++epoch)
+    ASSERT_EQ(places_of(*reader, number, 1, 16, epoch),
+              (Places{{1, epoch, epoch}, {2, (epoch - 1) / 3 * 3 + 1, 5}}));
+}
+
+TEST_F(PageIndexTest, RefusesRecordsThatBeginBeforeThoseThatAreThere) {
+  const auto index = open();
+  auto writer = index->write();
+  const DatabaseNo number = *writer->begin_database("app");
+  ASSERT_TRUE(writer->put_record(number, SegmentNo(1), 5, record_of(2, {9})));
+  ASSERT_TRUE(std::move(*writer).commit());
+  auto late = index->write();
+  ASSERT_TRUE(late->put_record(number, SegmentNo(2), 5, record_of(2, {8})));
+  EXPECT_FALSE(std::move(*late).commit());
+}
+
+// Epochs with gaps, of which every field changes now and then, in transactions of any size.
+TEST_F(PageIndexTest, GivesEveryEpochBackAsItWasPut) {
+  const std::uint64_t seed = std::random_device()();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937_64 random(seed);
+  const auto index = open();
+  std::map<std::uint64_t, EpochRow> rows;
+  DatabaseNo number;
+  EpochRow row{facts_of(1 + random() % 5), SegmentNo(0)};
+  for (int transaction = 0; transaction < 40; ++transaction) {
+    auto writer = index->write();
+    if (transaction == 0) number = *writer->begin_database("app");
+    if (transaction == 25) {  // what a history that is derived anew does
+      const auto from =
+          std::next(rows.begin(), static_cast<std::ptrdiff_t>(random() % rows.size()));
+      row.facts.epoch = Epoch(from->first);
+      rows.erase(from, rows.end());
+    }
+    for (std::uint64_t count = random() % 200 + 1; count > 0; --count) {
+      ASSERT_TRUE(writer->put_epoch(number, row));
+      rows[row.facts.epoch.get()] = row;
+      vary(row, random);
+    }
+    ASSERT_TRUE(writer->end_epochs());
+    EXPECT_EQ(*writer->reader().epoch(number, Epoch(rows.rbegin()->first)), rows.rbegin()->second);
+    ASSERT_TRUE(std::move(*writer).commit());
+  }
+  const auto reader = index->read();
+  const auto all = reader->epochs(number, Epoch(0), Epoch(UINT64_MAX), 1'000'000);
+  ASSERT_TRUE(all);
+  ASSERT_EQ(all->size(), rows.size());
+  std::size_t place = 0;
+  for (const auto& [epoch, want] : rows) {
+    ASSERT_EQ((*all)[place++], want);
+    ASSERT_EQ(*reader->epoch(number, Epoch(epoch)), want);
+    if (!rows.contains(epoch + 1)) {
+      ASSERT_EQ(*reader->epoch(number, Epoch(epoch + 1)), std::nullopt);
+      ASSERT_EQ(*reader->last_epoch_not_after(number, Epoch(epoch + 1)), want);
+    }
+    const auto behind = rows.upper_bound(epoch);
+    const auto next = reader->first_epoch_from(number, Epoch(epoch + 1));
+    ASSERT_EQ(*next, behind == rows.end() ? std::nullopt : std::optional(behind->second));
+  }
+}
+
+TEST_F(PageIndexTest, RefusesEpochsThatDoNotAscend) {
+  const auto index = open();
+  auto writer = index->write();
+  const DatabaseNo number = *writer->begin_database("app");
+  ASSERT_TRUE(writer->put_epoch(number, {facts_of(5), SegmentNo(0)}));
+  EXPECT_FALSE(writer->put_epoch(number, {facts_of(5), SegmentNo(0)}));
+  EXPECT_FALSE(writer->put_epoch(number, {facts_of(4), SegmentNo(0)}));
 }
 
 TEST_F(PageIndexTest, GivesBlocksBackFromAnyPlaceOn) {

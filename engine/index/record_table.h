@@ -1,0 +1,45 @@
+// The table of records: chunks of them, by the number of the database, the group of pages, and the
+// epoch at which the chunk begins. Private to this room.
+#pragma once
+
+#include "engine/index/lmdb_table.h"
+#include "engine/index/record_group.h"
+
+namespace epochfs::engine::index_rows {
+
+// As PageIndex::Reader has them.
+Result<std::vector<RecordPlace>> find_records(lmdb::Table table, DatabaseNo database,
+                                              PageRange pages, Epoch after, Epoch epoch);
+Result<std::optional<Epoch>> find_next_record(lmdb::Table table, DatabaseNo database, PageNo page,
+                                              Epoch after);
+
+// Records on their way into the table, within one transaction: gathered over segments, so that each
+// chunk is touched once for many of them.
+class RecordIntake {
+ public:
+  // Segment by segment, the pages of each ascending. No record begins before what the table has of
+  // its page's group already.
+  Result<void> add(lmdb::Table table, DatabaseNo database, SegmentNo segment, std::uint64_t offset,
+                   const native::RecordRow& row);
+  // What was added is in the table from now on.
+  Result<void> flush(lmdb::Table table);
+
+ private:
+  struct Waiting {
+    DatabaseNo database;
+    PageNo page;
+    Epoch first;
+    SegmentNo segment;
+    std::uint32_t stored_bytes = 0;
+    std::uint64_t offset = 0;
+    std::size_t more_begin = 0;  // of its later epochs, in more_
+    std::uint32_t more = 0;
+  };
+  static Result<void> put_group(lmdb::Table table, std::span<const Waiting> waiting,
+                                const std::vector<Epoch>& more);
+
+  std::vector<Waiting> waiting_;
+  std::vector<Epoch> more_;
+};
+
+}  // namespace epochfs::engine::index_rows
