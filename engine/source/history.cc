@@ -42,11 +42,17 @@ void spare_last(DatabaseRow& row, Epoch epoch) noexcept {
   }
 }
 
-// Takes what is missing into the index, in one transaction for each segment that can be used. What
-// the damaged ones before it cost is written with it, or at the end: the problems of a history are
-// many at the worst, and writing all of them for each would cost the square of that.
+// Takes what is missing into the index, many segments in one transaction, since each transaction
+// copies all pages of the index that it touches. A segment that fails takes what was put before it
+// in its transaction with it: that is taken again, and from then on each usable segment has a
+// transaction of its own. What damaged segments cost is written with the next usable one, or at the
+// end: the problems of a history are many at the worst, and writing all of them for each would cost
+// the square of that.
 class Intake {
  public:
+  // Stored bytes of the segments in one transaction, about.
+  static constexpr std::uint64_t kBatchBytes = 64 * 1024 * 1024;
+
   Intake(PageIndex& index, const History& history, bool again)
       : index_(index), history_(history), again_(again) {}
 
@@ -58,15 +64,27 @@ class Intake {
   }
 
  private:
-  // As far as the next segment that can be used, or to the end.
+  // As much as one transaction takes, or to the end.
   Result<void> step() {
     TRY_ASSIGN(PageIndex::Writer writer, begin());
+    const std::uint64_t bytes_before = row_.stored_bytes;
+    DatabaseRow before = row_;
+    bool any = false;
     while (row_.segment_count < history_.segment_count()) {
-      TRY_ASSIGN(const bool usable, take(writer));
-      if (usable) break;
+      const auto usable = take(writer);
+      if (any && !(usable && *usable)) {
+        one_by_one_ = true;
+        row_ = std::move(before);
+        return {};
+      }
+      TRY(usable);
+      any = *usable;
+      if (any && (one_by_one_ || row_.stored_bytes - bytes_before >= kBatchBytes)) break;
+      if (any) continue;
       // Nothing of a damaged segment stays.
       { const PageIndex::Writer dropped = std::move(writer); }
       TRY_ASSIGN(writer, begin());
+      before = row_;
     }
     TRY(writer.put_database(history_.database(), row_));
     TRY(std::move(writer).commit());
@@ -140,6 +158,7 @@ class Intake {
   PageIndex& index_;
   const History& history_;
   bool again_;
+  bool one_by_one_ = false;
   std::optional<DatabaseRow> stored_;  // in the index, when this process looked last
   DatabaseRow row_;                    // ahead of it by damaged segments
 };

@@ -48,7 +48,7 @@ class History {
 // now, or that is not current.
 //
 // Threads   any; writers of the index take turns, also across processes
-// Cost      one index transaction per new segment that can be used; what is there already is not
+// Cost      one index transaction for many new segments; what is there already is not
 //           read again. Damaged ones are if the process ends before the next that can be used
 // Errors    of the storage and the index; damage is no error but a problem in the row. kBusy: the
 //           manifest was replaced meanwhile, and the index may have been built from the new one:

@@ -4,7 +4,7 @@
 //           continue its chain costs its own epochs and those built on it, is remembered as a
 //           problem, and hides nothing else
 // Threads   any; writers of the index take turns, also across processes
-// Cost      what is in the index already is not read again; one index transaction per new segment
+// Cost      what is in the index already is not read again; one index transaction for many segments
 #pragma once
 
 #include <string>

@@ -107,7 +107,9 @@ TEST_F(HistoryTest, TakesInNothingOfDamagedSegmentsAndAllOfTheOthers) {
   ASSERT_TRUE(row) << row.error().text;
   expect_taken_in(*row);
   EXPECT_EQ(*take_in(*index_, history_, true), *row);
-  for (const auto& [segment, times] : history_.taken) EXPECT_EQ(times, 1) << segment;
+  // Once more, the ones that shared a transaction with a damaged one, and that.
+  for (const auto& [segment, times] : history_.taken) EXPECT_LE(times, 2) << segment;
+  EXPECT_EQ(history_.taken[0], 1);
 }
 
 TEST_F(HistoryTest, GoesOnBehindTheLastUsableSegmentAfterAFailure) {
@@ -120,11 +122,27 @@ TEST_F(HistoryTest, GoesOnBehindTheLastUsableSegmentAfterAFailure) {
   EXPECT_EQ(stored().segment_count, 3U);
   EXPECT_EQ(stored().problems.size(), 2U);
   history_.segments[5] = Segment::kGood;
+  const auto taken = history_.taken;
   const auto row = take_in(*index_, history_, true);
   ASSERT_TRUE(row) << row.error().text;
   expect_taken_in(*row);
-  EXPECT_EQ(history_.taken[0], 1);
-  EXPECT_EQ(history_.taken[2], 1);
+  EXPECT_EQ(history_.taken[0], taken.at(0));
+  EXPECT_EQ(history_.taken[2], taken.at(2));
+}
+
+TEST_F(HistoryTest, KeepsWhatCameBeforeASegmentThatCannotBeReached) {
+  add(Segment::kGood, 3);
+  add(Segment::kUnreachable);
+  EXPECT_EQ(take_in(*index_, history_, true).error().code, Code::kUnreachable);
+  EXPECT_EQ(stored().segment_count, 3U);
+}
+
+TEST_F(HistoryTest, ReadsSoundSegmentsOnce) {
+  add(Segment::kGood, 100);
+  const auto row = take_in(*index_, history_, true);
+  ASSERT_TRUE(row) << row.error().text;
+  expect_taken_in(*row);
+  for (const auto& [segment, times] : history_.taken) EXPECT_EQ(times, 1) << segment;
 }
 
 TEST_F(HistoryTest, KeepsTheProblemsOfMoreDamagedSegmentsThanItNames) {
