@@ -6,13 +6,14 @@
 Each directory has one full and one incremental of format 2, most of it the log: transactions of about
 100 bytes, or of about 10 KB. Text and numbers in it repeat as those of a small shop do, so the sizes
 say something about such a shop only. Everything is in the page cache; a figure is the median of its
-rounds, and rates are bytes of unpacked files per second. "index" is the first look at a history with
+rounds, and rates are bytes of unpacked files per second, and per second of processor time. "index" is the first look at a history with
 an empty cache directory: all of the log is read, every checksum compared.
 """
 
 import argparse
 import json
 import random
+import resource
 import shutil
 import statistics
 import struct
@@ -90,10 +91,16 @@ def size_of(directory):
     return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
 
 
+def processor_seconds():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def seconds(*command):
-    begin = time.monotonic()
+    """What a command took: of time, and of the processors'."""
+    begin, processor = time.monotonic(), processor_seconds()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return time.monotonic() - begin
+    return time.monotonic() - begin, processor_seconds() - processor
 
 
 def measure(epochfs, work, name, rounds):
@@ -112,7 +119,8 @@ def measure(epochfs, work, name, rounds):
     print(f"{name}: {size / 1e6:.0f} MB, packed {size_of(packed) / 1e6:.0f} MB "
           f"({size_of(packed) / size:.1%})")
     for what, times in took.items():
-        print(f"{name}: {what} {size / 1e6 / statistics.median(times):.0f} MB/s")
+        rates = [size / 1e6 / statistics.median(seconds) for seconds in zip(*times)]
+        print(f"{name}: {what} {rates[0]:.0f} MB/s, {rates[1]:.0f} MB/s of processor time")
 
 
 def main():
