@@ -181,8 +181,8 @@ class ZlayerBackup {
   Result<void> send_kept() {
     const std::uint64_t epochs = kept()->unsent_epochs;
     TRY_ASSIGN(const auto copy, outbox_->open_copy(kept()->copy));
-    const auto sound = visit_zlayer_frames(*copy, kept()->tip.claim,
-                                           [](Bytes, std::uint32_t) { return Result<void>(); });
+    const auto sound = visit_zlayer_frames(
+        *copy, kept()->tip.claim, [](const Bytes&, std::uint32_t) { return Result<void>(); });
     if (!sound && sound.error().code == Code::kCorrupt) {
       report_.warning = fmt::format("{} epochs that were kept in {} are lost: {}", epochs,
                                     outbox_->directory(), sound.error().text);
