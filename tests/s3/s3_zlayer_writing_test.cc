@@ -59,8 +59,8 @@ class S3ZlayerWritingTest : public RealS3Test {
     }
     const std::string output = directory_ / "by-rule.db";
     files::remove(output);
-    const ProcessResult done =
-        run({"python3", EPOCHFS_SOURCE_DIR "/tests/zlayer/rule.py", objects, output, key_ + "/"});
+    const std::string rule = EPOCHFS_SOURCE_DIR "/tests/zlayer/rule.py";
+    const ProcessResult done = run({"python3", rule, objects, output, key_ + "/"});
     if (done.err == "no backup\n") return std::nullopt;
     EXPECT_EQ(done.exit_code, 0) << done.err;
     return file_bytes(output);

@@ -304,8 +304,8 @@ TEST_F(ZlayerWritingTest, GoesOnBehindTheReplicator) {
   for (const char* what : {"plain", "outranked", "shrinking"}) {
     SCOPED_TRACE(fmt::format("{} EPOCHFS_TEST_SEED={}", what, seed));
     const std::string made = directory_ / what;
-    const ProcessResult result =
-        run({"python3", EPOCHFS_SOURCE_DIR "/tests/zlayer/make.py", what, made, seed});
+    const std::string script = EPOCHFS_SOURCE_DIR "/tests/zlayer/make.py";
+    const ProcessResult result = run({"python3", script, what, made, seed});
     ASSERT_EQ(result.exit_code, 0) << result.err;
     const std::string objects = made + "/objects";
     const auto names = [&] {
