@@ -170,8 +170,8 @@ void Process::kill_group() const {
 
 void Process::read_until(const std::string& text, std::chrono::steady_clock::time_point time) {
   while (!ended_ && !said(text)) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-        time - std::chrono::steady_clock::now());
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(time - std::chrono::steady_clock::now());
     if (left.count() <= 0) return;
     // A closed descriptor is -1, which poll() passes over.
     std::array<pollfd, 3> waited = {
