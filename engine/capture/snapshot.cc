@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "engine/capture/connection.h"
 #include "engine/capture/file_snapshot.h"
@@ -62,6 +63,17 @@ Result<std::unique_ptr<Snapshot>> open_sqlite(const std::string& path,
   return open_still_snapshot(std::move(database), options);
 }
 
+Result<std::unique_ptr<Snapshot>> open_once(const SnapshotOptions& options) {
+  TRY_ASSIGN(const std::string path, resolve(options.path));
+  TRY(stamp_of(path));
+  std::optional<native::Engine> engine = options.engine;
+  if (!engine) {
+    TRY_ASSIGN(engine, detect_engine(path));
+  }
+  return *engine == native::Engine::kSqlite ? open_sqlite(path, options)
+                                            : open_file_snapshot(path, options);
+}
+
 }  // namespace
 
 Result<native::Engine> detect_engine(const std::string& path) {
@@ -75,14 +87,14 @@ Result<native::Engine> detect_engine(const std::string& path) {
 }
 
 Result<std::unique_ptr<Snapshot>> open_snapshot(const SnapshotOptions& options) {
-  TRY_ASSIGN(const std::string path, resolve(options.path));
-  TRY(stamp_of(path));
-  std::optional<native::Engine> engine = options.engine;
-  if (!engine) {
-    TRY_ASSIGN(engine, detect_engine(path));
+  const auto waited =
+      std::chrono::steady_clock::now() + std::chrono::milliseconds(options.busy_timeout_ms);
+  for (int attempt = 1;; ++attempt) {
+    auto snapshot = open_once(options);
+    const bool changed = !snapshot && snapshot.error().code == Code::kBusy &&
+                         std::chrono::steady_clock::now() < waited;
+    if (!changed || attempt == kSnapshotAttempts) return snapshot;
   }
-  return *engine == native::Engine::kSqlite ? open_sqlite(path, options)
-                                            : open_file_snapshot(path, options);
 }
 
 }  // namespace epochfs::engine

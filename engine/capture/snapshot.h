@@ -30,6 +30,8 @@
 namespace epochfs::engine {
 
 inline constexpr std::size_t kFramesPerBatch = 1'000'000;
+// How often a database that changes while it is read is tried again.
+inline constexpr int kSnapshotAttempts = 5;
 
 struct SnapshotOptions {
   std::string path;
@@ -129,6 +131,8 @@ class Snapshot {
 
 // kSqlite by the first 16 bytes or an empty file, else kFile.
 Result<native::Engine> detect_engine(const std::string& path);
+// When the database's side files come and go meanwhile, another look helps, and is taken; who locks
+// it is waited for as long as the options say.
 Result<std::unique_ptr<Snapshot>> open_snapshot(const SnapshotOptions& options);
 
 }  // namespace epochfs::engine

@@ -35,8 +35,6 @@ namespace {
 constexpr std::uint64_t kChainCostMax = 2;
 // Below this a chain is too small to bother.
 constexpr std::uint64_t kChainBytesFree = 4ULL * 1024 * 1024;
-// How often a database that changes while it is read is tried again.
-constexpr int kAttempts = 5;
 
 // What is known of the newest epoch, so that the next can be told from it.
 struct Tip {
@@ -59,7 +57,7 @@ class Backup {
       changed_while_read_ = false;
       auto done = attempt_once();
       if (done) break;
-      if (!changed_while_read_ || attempt == kAttempts)
+      if (!changed_while_read_ || attempt == kSnapshotAttempts)
         return tl::unexpected(std::move(done).error());
     }
     report_.seconds =
@@ -80,19 +78,7 @@ class Backup {
     return snapshot;
   }
 
-  // The database as it is now. When its side files come and go meanwhile, another look helps; who
-  // locks it was waited for already.
-  Result<std::unique_ptr<Snapshot>> look() const {
-    const SnapshotOptions options = snapshot_options();
-    const auto waited =
-        std::chrono::steady_clock::now() + std::chrono::milliseconds(options.busy_timeout_ms);
-    for (int attempt = 1;; ++attempt) {
-      auto snapshot = open_snapshot(options);
-      const bool changed = !snapshot && snapshot.error().code == Code::kBusy &&
-                           std::chrono::steady_clock::now() < waited;
-      if (!changed || attempt == kAttempts) return snapshot;
-    }
-  }
+  Result<std::unique_ptr<Snapshot>> look() const { return open_snapshot(snapshot_options()); }
 
   Result<void> open_repository() {
     TRY_ASSIGN(const auto storage, open_storage(options_.location));

@@ -29,8 +29,6 @@ namespace {
 constexpr std::uint64_t kCopiesCostMax = 2;
 // Below this a chain is too small to bother.
 constexpr std::uint64_t kCopiesBytesFree = 4ULL * 1024 * 1024;
-// How often a database that changes while it is read is tried again.
-constexpr int kZlayerAttempts = 5;
 
 // The store is gone, as opposed to in a state in which nothing can be added to it.
 bool is_out_of_reach(const Error& error) noexcept {
@@ -88,14 +86,7 @@ class ZlayerBackup {
     options.path = options_.database_path;
     options.engine = native::Engine::kSqlite;
     options.temp_directory = temporary_parent();
-    const auto waited =
-        std::chrono::steady_clock::now() + std::chrono::milliseconds(options.busy_timeout_ms);
-    for (int attempt = 1;; ++attempt) {
-      auto snapshot = open_snapshot(options);
-      const bool changed = !snapshot && snapshot.error().code == Code::kBusy &&
-                           std::chrono::steady_clock::now() < waited;
-      if (!changed || attempt == kZlayerAttempts) return snapshot;
-    }
+    return open_snapshot(options);
   }
 
   template <class Lock>
@@ -133,12 +124,14 @@ class ZlayerBackup {
       tip_ = kept()->tip;
       return {};
     }
+    if (!kept()) return load_tip();
     TRY(note_what_arrived());
-    if (kept() && is_as_left()) {
+    TRY_ASSIGN(const bool as_left, is_as_left());
+    if (as_left) {
       tip_ = kept()->tip;
       return kept()->is_sent || options_.dry_run ? Result<void>() : send_kept();
     }
-    if (kept() && kept()->unsent_epochs > 0)
+    if (kept()->unsent_epochs > 0)
       report_.warning = fmt::format(
           "{} epochs that were kept in {} cannot be added: another backup has gone on in {} since; "
           "the newest state is stored, what came between is not",
@@ -146,30 +139,33 @@ class ZlayerBackup {
     return load_tip();
   }
 
-  // nullopt: there is none of ours.
-  [[nodiscard]] std::optional<zlayer::Claim> claim_of_newest() const {
+  // nullopt: there is none of ours, or it is damaged.
+  [[nodiscard]] Result<std::optional<zlayer::Claim>> claim_of_newest() const {
     const ZlayerObject* copy = prefix_->newest_copy();
     const ZlayerObject* newest = copy != nullptr ? copy : prefix_->snapshot();
     if (newest == nullptr) return std::nullopt;
-    const auto claim = prefix_->claim_of(*newest);
-    return claim ? *claim : std::nullopt;
+    auto claim = prefix_->claim_of(*newest);
+    if (!claim && is_damage_of_prefix(claim.error())) return std::nullopt;
+    return claim;
   }
 
-  [[nodiscard]] bool is_as_left() const {
+  [[nodiscard]] Result<bool> is_as_left() const {
     const ZlayerObject* snapshot = prefix_->snapshot();
-    return kept()->names == prefix_->names() && snapshot != nullptr &&
-           snapshot->name == kept()->tip.snapshot &&
-           snapshot->info.size_bytes == kept()->tip.snapshot_bytes &&
-           claim_of_newest() == kept()->sent;
+    if (kept()->names != prefix_->names() || snapshot == nullptr ||
+        snapshot->name != kept()->tip.snapshot ||
+        snapshot->info.size_bytes != kept()->tip.snapshot_bytes)
+      return false;
+    TRY_ASSIGN(const auto claim, claim_of_newest());
+    return claim == kept()->sent;
   }
 
   // An earlier run may have ended between sending the copy and noting that.
   Result<void> note_what_arrived() {
-    if (!kept() || kept()->is_sent || options_.dry_run) return {};
+    if (kept()->is_sent || options_.dry_run) return {};
     const ZlayerObject* copy = prefix_->newest_copy();
-    if (copy == nullptr || prefix_->names(copy->name) != kept()->names ||
-        claim_of_newest() != kept()->tip.claim)
-      return {};
+    if (copy == nullptr || prefix_->names(copy->name) != kept()->names) return {};
+    TRY_ASSIGN(const auto claim, claim_of_newest());
+    if (claim != kept()->tip.claim) return {};
     const std::uint64_t epochs = kept()->unsent_epochs;
     TRY(note_sent());
     report_.wrote_incremental = epochs > 0;
@@ -284,7 +280,7 @@ class ZlayerBackup {
       changed_while_read_ = false;
       auto done = attempt_once();
       if (done) return {};
-      if (!changed_while_read_ || attempt == kZlayerAttempts) return done;
+      if (!changed_while_read_ || attempt == kSnapshotAttempts) return done;
     }
   }
 

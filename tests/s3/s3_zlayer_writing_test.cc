@@ -149,6 +149,26 @@ TEST_F(S3ZlayerWritingTest, SaysWhatIsLostWhenThePlaceHasGoneOnWithoutIt) {
   EXPECT_NE(must_back_up().find("nothing changed"), std::string::npos);
 }
 
+TEST_F(S3ZlayerWritingTest, KeepsWhatItHasWhenTheNewestObjectCannotBeRead) {
+  SqliteHistory history(database_, 40);
+  must_back_up();
+  history.commit(1);
+  must_back_up();
+  history.commit(2);
+  ASSERT_EQ(back_up(closed_port()).exit_code, 14);
+  FaultyProxy proxy(RealS3::port());
+  proxy.fail({.fault = ProxyFault::kAnswer,
+              .method = "GET",
+              .target = "/wal/",
+              .answer = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"});
+  const ProcessResult refused = back_up(proxy.port());
+  EXPECT_NE(refused.exit_code, 0) << refused.err;
+  EXPECT_NE(refused.err.find("HTTP 403"), std::string::npos) << refused.err;
+  must_back_up();
+  EXPECT_TRUE(restored_by_rule() == history.moments().back().image);
+  expect_every_moment(history);
+}
+
 TEST_F(S3ZlayerWritingTest, NeedsNothingKeptForAFirstBackup) {
   const SqliteHistory history(database_, 10);
   const ProcessResult away = back_up(closed_port());

@@ -143,7 +143,8 @@ std::optional<ProxyPlan> FaultyProxy::plan_for(const std::string& request) {
   ++requests_;
   const std::lock_guard lock(mutex_);
   heads_ += request.substr(0, head_size(request));
-  const bool meant = plan_.method.empty() || request.starts_with(plan_.method + " ");
+  const bool meant = (plan_.method.empty() || request.starts_with(plan_.method + " ")) &&
+                     request.substr(0, request.find('\r')).find(plan_.target) != std::string::npos;
   if (!meant || plan_.times == 0) return std::nullopt;
   --plan_.times;
   return plan_;

@@ -32,6 +32,7 @@ enum class ProxyFault {
 struct ProxyPlan {
   ProxyFault fault = ProxyFault::kDrop;
   std::string method = {};  // of the requests that fail; empty: any
+  std::string target = {};  // what is in their first lines too
   int times = 1;            // so many of them, from now on
   std::string answer = {};  // whole: "HTTP/1.1 503 …\r\n\r\n…"
   std::chrono::milliseconds delay{};
