@@ -62,6 +62,12 @@ inline Bytes to_bytes(std::string_view text) {
   return {view.begin(), view.end()};
 }
 
+// All of `from` to the beginning of `to`, which has room for it and does not overlap it. Not with
+// std::ranges::copy, of which g++ 12 makes a loop over single bytes.
+inline void copy_bytes(ByteView from, MutableByteView to) noexcept {
+  if (!from.empty()) std::memcpy(to.first(from.size()).data(), from.data(), from.size());
+}
+
 namespace detail {
 template <class T, std::endian Order>
 T load(const std::byte* at) noexcept {

@@ -187,7 +187,7 @@ Result<PageVersion> decode_version(ByteView stored, PageNo page, PageSize page_s
   const MutableByteView pages = room.bytes().first(epochs.size() * page_size.bytes());
   TRY(unpack_record(stored, parsed, prefix, pages));
   TRY(check_page(pages, page_size, parsed.header.hashes, slot));
-  std::ranges::copy(pages.subspan(slot * page_size.bytes(), page_size.bytes()), out.begin());
+  copy_bytes(pages.subspan(slot * page_size.bytes(), page_size.bytes()), out);
   return PageVersion{epochs[slot], parsed.header.hashes[slot]};
 }
 

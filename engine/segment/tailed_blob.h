@@ -33,7 +33,7 @@ class TailedBlob {
     Bytes longer(blob_->size_bytes() - offset);
     const std::size_t added = tail_begin_ - offset;
     TRY(blob_->read(offset, MutableByteView(longer).first(added)));
-    std::ranges::copy(tail_, MutableByteView(longer).subspan(added).begin());
+    copy_bytes(tail_, MutableByteView(longer).subspan(added));
     tail_ = std::move(longer);
     tail_begin_ = offset;
     return {};
@@ -42,7 +42,7 @@ class TailedBlob {
   // The range lies inside the object.
   Result<void> read(std::uint64_t offset, MutableByteView out) const {
     if (offset < tail_begin_) return blob_->read(offset, out);
-    std::ranges::copy(ByteView(tail_).subspan(offset - tail_begin_, out.size()), out.begin());
+    copy_bytes(ByteView(tail_).subspan(offset - tail_begin_, out.size()), out);
     return {};
   }
 

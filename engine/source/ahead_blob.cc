@@ -11,7 +11,7 @@ Result<void> AheadBlob::read(std::uint64_t offset, MutableByteView out) const {
     if (!*bytes) return tl::unexpected(bytes->error());
     const ByteView there = ByteView(**bytes).subspan(offset % kPieceBytes);
     const std::size_t count = std::min(there.size(), out.size());
-    std::ranges::copy(there.first(count), out.begin());
+    copy_bytes(there.first(count), out);
     out = out.subspan(count);
     offset += count;
   }

@@ -325,8 +325,7 @@ Result<void> NativeSource::copy_block(const EpochContext& at, const BlockPlace& 
   TRY_ASSIGN(const Buffer plain, decode_block(stored.bytes, size, page_size, found.page_hashes));
   const std::uint64_t from = std::max(begin, out_begin);
   const std::uint64_t to = std::min(end, out_end);
-  std::ranges::copy(plain.bytes().subspan(from - begin, to - from),
-                    out.subspan(from - out_begin).begin());
+  copy_bytes(plain.bytes().subspan(from - begin, to - from), out.subspan(from - out_begin));
   return {};
 }
 

@@ -23,7 +23,7 @@ Result<ByteView> ObjectPass::next(std::uint64_t most) {
 Result<void> ObjectPass::fill(MutableByteView out) {
   while (!out.empty()) {
     TRY_ASSIGN(const ByteView bytes, next(out.size()));
-    std::ranges::copy(bytes, out.begin());
+    copy_bytes(bytes, out);
     out = out.subspan(bytes.size());
   }
   return {};

@@ -73,7 +73,7 @@ Result<Buffer> UnpackedBlob::load(std::uint64_t block) const {
 Result<void> UnpackedBlob::read_block(std::uint64_t block, std::uint64_t skip, MutableByteView out,
                                       bool cached) const {
   const auto copy = [&](const Buffer& pages) {
-    std::ranges::copy(pages.bytes().subspan(skip, out.size()), out.begin());
+    copy_bytes(pages.bytes().subspan(skip, out.size()), out);
   };
   if (!cached) {
     TRY_ASSIGN(const Buffer pages, load(block));

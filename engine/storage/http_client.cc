@@ -77,7 +77,7 @@ class Incoming {
                                        : kErrorBytesMax;
     if (bytes.size() > most - taken) return refuse_body();
     if (filling) {
-      std::ranges::copy(bytes, request_.into->subspan(taken).begin());
+      copy_bytes(bytes, request_.into->subspan(taken));
       answer_.into_bytes += bytes.size();
       return true;
     }

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <condition_variable>
 #include <functional>
 #include <map>
@@ -60,7 +59,7 @@ class MemoryBlob final : public Blob {
   Result<void> read(std::uint64_t offset, MutableByteView out) const override {
     TRY(check_inside(size_bytes(), offset, out.size(), what_));
     const ByteView from = ByteView(object_->bytes).subspan(offset, out.size());
-    std::ranges::copy(from, out.begin());
+    copy_bytes(from, out);
     return {};
   }
 

@@ -177,7 +177,7 @@ class CachedBlob final : public Blob {
   static void copy(ByteView bytes, std::uint64_t begin, std::uint64_t offset, MutableByteView out) {
     const std::uint64_t from = std::max(begin, offset);
     const std::uint64_t to = std::min(begin + bytes.size(), offset + out.size());
-    std::ranges::copy(bytes.subspan(from - begin, to - from), out.subspan(from - offset).begin());
+    copy_bytes(ByteView(bytes).subspan(from - begin, to - from), out.subspan(from - offset));
   }
   // Pieces [first, end), all of them with one read.
   Result<void> fetch(std::uint64_t first, std::uint64_t end, std::uint64_t offset,

@@ -126,6 +126,15 @@ TEST(VarintTest, RefusesEveryTruncation) {
     EXPECT_EQ(ByteCursor(out.view().first(size)).take_varint().error().code, Code::kCorrupt);
 }
 
+TEST(CopyBytesTest, CopiesAllToTheBeginning) {
+  Bytes to = to_bytes("-----");
+  copy_bytes(as_bytes("abc"), to);
+  EXPECT_EQ(as_text(to), "abc--");
+  copy_bytes({}, to);
+  copy_bytes({}, {});
+  EXPECT_EQ(as_text(to), "abc--");
+}
+
 TEST(BufferTest, LeavesNothingBehindWhenItIsMoved) {
   Buffer first(3);
   std::ranges::copy(as_bytes("abc"), first.bytes().begin());
