@@ -19,4 +19,5 @@ python3 tests/bench/reading.py --epochfs "$PWD/build-demo/epochfs"
 python3 tests/bench/indexing.py --epochfs "$PWD/build-demo/epochfs" \
   --make-history "$PWD/build-demo/make_history"
 python3 tests/bench/grafeo.py --epochfs "$PWD/build-demo/epochfs"
-python3 tests/bench/bucket.py --epochfs "$PWD/build-demo/epochfs"
+python3 tests/bench/bucket.py --epochfs "$PWD/build-demo/epochfs" \
+  --make-history "$PWD/build-demo/make_history"

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Reads a SQLite database out of a repository in a bucket, at once and when every request takes
-20 ms longer, and compares that with a parallel download of the same stored bytes by curl.
+20 ms longer, and compares that with parallel downloads by curl: of the stored bytes, and of the
+database as it is. Then opens a repository of 1000 segments there.
 
 The store is the one of the tests (Ceph's gateway, in memory); a proxy on this machine holds each
 request back before it passes it on. "cold" means a fresh mount and no cache but the index. All of
 it, store and proxy included, shares the cores of this machine, so what counts are the ratios: to
-the download, which neither decompresses nor checks anything, and between the two delays.
+the downloads, which neither decompress nor check anything, and between the two delays.
 """
 
 import argparse
@@ -21,7 +22,10 @@ import threading
 import time
 from pathlib import Path
 
+from reading import mounted
+
 ROOT = Path(__file__).resolve().parents[2]
+SEGMENTS = 1000
 METHODS = (b"GET ", b"HEAD", b"PUT ", b"POST", b"DELE")
 BUCKET = "bench"
 PIECE = 8 * 1024 * 1024
@@ -90,6 +94,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochfs", required=True, help="the command to measure")
+    parser.add_argument("--make-history", help="the program that writes a long history")
     parser.add_argument("--mb", type=float, default=500)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--delay-ms", type=float, default=20)
@@ -107,21 +112,29 @@ def main():
         server.wait()
 
 
+def curl(*words):
+    return run("curl", "--fail", "--silent", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user",
+               "me:secret", "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD", *words)
+
+
 def measure(arguments, epochfs, port, work):
     direct = f"http://127.0.0.1:{port}"
     os.environ.update(AWS_ENDPOINT_URL=direct, AWS_ACCESS_KEY_ID="me", AWS_REGION="us-east-1",
                       AWS_SECRET_ACCESS_KEY="secret", EPOCHFS_CACHE_DIR=str(work / "cache"))
-    run("curl", "--fail", "--silent", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user", "me:secret",
-        "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD", "-X", "PUT", f"{direct}/{BUCKET}")
+    curl("-X", "PUT", f"{direct}/{BUCKET}")
     live, output, mountpoint = work / "live.db", work / "output", work / "mnt"
     mountpoint.mkdir()
     run(sys.executable, Path(__file__).with_name("workload.py"), "create", live,
         "--mb", arguments.mb)
     place = f"s3://{BUCKET}/repo"
     run(epochfs, "backup", live, place)
-    segment = json.loads(download_manifest(direct))["segments"][0]
-    key, size = f"repo/live/{segment['filename']}", segment["size_bytes"]
-    print(f"database {live.stat().st_size / 1e6:.1f} MB, stored as {size / 1e6:.1f} MB", flush=True)
+    curl("-T", live, f"{direct}/{BUCKET}/live.db")
+    manifest = json.loads(curl(f"{direct}/{BUCKET}/repo/live/manifest.json"))
+    segment = manifest["segments"][0]
+    objects = {f"repo/live/{segment['filename']}": segment["size_bytes"],
+               "live.db": live.stat().st_size}
+    for key, size in objects.items():
+        print(f"{key}: {size / 1e6:.1f} MB", flush=True)
     for delay_ms in (0, arguments.delay_ms):
         slow = f"http://127.0.0.1:{SlowWay(port, delay_ms / 1000).port}"
         os.environ["AWS_ENDPOINT_URL"] = slow
@@ -135,41 +148,67 @@ def measure(arguments, epochfs, port, work):
             into.setdefault(what, []).append(time.monotonic() - start)
 
         for _ in range(arguments.rounds):
-            timed(f"parallel download, {PIECES_AT_ONCE} ranges at a time",
-                  lambda way=slow: download(way, key, size))
-            store = copy_out(epochfs, place, mountpoint, live, output, timed)
+            for what, (key, size) in zip(("stored bytes", "database"), objects.items()):
+                timed(f"parallel download of the {what}",
+                      lambda way=slow, key=key, size=size: download(way, key, size))
+            status = copy_out(epochfs, place, mountpoint, live, output, timed)
             timed("restore", lambda: run(epochfs, "restore", place, output))
             same_or_exit(output, live)
             timed("verify", lambda: run(epochfs, "verify", place))
-        tell(figures, size)
-        print(f"  requests of the mount: {store['gets']} GET, {store['heads']} HEAD,"
-              f" {store['bytes_received'] / 1e6:.1f} MB", flush=True)
+        tell(figures, live.stat().st_size)
+        tell_mount(status)
+    if arguments.make_history:
+        open_long_history(arguments, mountpoint)
+
+
+def mount(epochfs, place, mountpoint, look):
+    """Looks around in a mount; what that asked of the store, with the memory it took."""
+    command = [epochfs, "mount", "-f", place, mountpoint]
+    with mounted(command, mountpoint, (epochfs, "umount")) as server:
+        database = look()
+        status = json.loads((mountpoint / database / ".epochfs/status.json").read_text())["store"]
+        lines = Path(f"/proc/{server.pid}/status").read_text().splitlines()
+        return status | {"memory": next(line for line in lines if line.startswith("VmHWM"))}
 
 
 def copy_out(epochfs, place, mountpoint, live, output, timed):
-    """The newest state out of a fresh mount; what that asked of the store."""
-    run(epochfs, "mount", place, mountpoint)
-    try:
+    """The newest state out of a fresh mount."""
+    def look():
         timed("cp out of a cold mount",
               lambda: run("cp", mountpoint / "live/latest/live.db", output))
         same_or_exit(output, live)
-        return json.loads((mountpoint / "live/.epochfs/status.json").read_text())["store"]
-    finally:
-        run(epochfs, "umount", mountpoint)
+        return "live"
+    return mount(epochfs, place, mountpoint, look)
+
+
+def open_long_history(arguments, mountpoint):
+    place = f"s3://{BUCKET}/long"
+    run(arguments.make_history, place, 10_000, SEGMENTS, 10, 2)
+    seconds = []
+    start = time.monotonic()
+
+    def look():
+        os.stat(mountpoint / "bench/latest/bench.db")
+        seconds.append(time.monotonic() - start)
+        return "bench"
+    status = mount(arguments.epochfs, place, mountpoint, look)
+    print(f"{SEGMENTS} segments, mounted for the first time, {arguments.delay_ms:g} ms more for each"
+          f" request: {seconds[0]:.2f} s")
+    tell_mount(status)
+
+
+def tell_mount(status):
+    print(f"  requests of the mount: {status['gets']} GET, {status['heads']} HEAD,"
+          f" {status['lists']} LIST, {status['bytes_received'] / 1e6:.1f} MB;"
+          f" its memory: {' '.join(status['memory'].split())}", flush=True)
 
 
 def tell(figures, size):
-    first = statistics.median(next(iter(figures.values())))
-    for what, seconds in figures.items():
-        median = statistics.median(seconds)
-        print(f"  {what:44} {median:8.3f} s  {size / 1e6 / median:7.1f} MB/s stored"
-              f"  {first / median:6.2f} of the download")
-
-
-def download_manifest(endpoint):
-    return run("curl", "--fail", "--silent", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user",
-               "me:secret", "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD",
-               f"{endpoint}/{BUCKET}/repo/live/manifest.json")
+    medians = {what: statistics.median(seconds) for what, seconds in figures.items()}
+    stored, whole = list(medians.values())[:2]
+    for what, median in medians.items():
+        print(f"  {what:40} {median:7.3f} s  {size / 1e6 / median:7.1f} MB/s of the database"
+              f"  {stored / median:5.2f} and {whole / median:5.2f} of the downloads")
 
 
 def same_or_exit(output, original):
