@@ -80,7 +80,7 @@ bool eventually(const std::function<bool()>& condition) {
 MountedRepositoryTest::MountedRepositoryTest()
     : directory_(make_directory()),
       database_(path("app.db")),
-      repository_(path("repository")),
+      place_(repository_place(directory_)),
       mountpoint_(path("mnt")) {
   std::filesystem::create_directory(mountpoint_);
 }
@@ -92,7 +92,9 @@ MountedRepositoryTest::~MountedRepositoryTest() {
 }
 
 ProcessOptions MountedRepositoryTest::environment() const {
-  return {.environment = {{"EPOCHFS_CACHE_DIR", path("cache")}}};
+  ProcessOptions options{.environment = place_.environment};
+  options.environment["EPOCHFS_CACHE_DIR"] = path("cache");
+  return options;
 }
 
 ProcessResult MountedRepositoryTest::epochfs(const std::vector<std::string>& arguments) const {
@@ -100,12 +102,12 @@ ProcessResult MountedRepositoryTest::epochfs(const std::vector<std::string>& arg
 }
 
 void MountedRepositoryTest::backup() const {
-  const ProcessResult result = epochfs({"backup", database_, repository_});
+  const ProcessResult result = epochfs({"backup", database_, repository()});
   ASSERT_EQ(result.exit_code, 0) << result.err;
 }
 
 void MountedRepositoryTest::mount(const std::vector<std::string>& options) const {
-  const ProcessResult result = epochfs(joined({"mount", repository_, mountpoint_}, options));
+  const ProcessResult result = epochfs(joined({"mount", repository(), mountpoint_}, options));
   ASSERT_EQ(result.exit_code, 0) << result.err;
 }
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/mount/repository_place.h"
 #include "tests/support/process.h"
 
 namespace epochfs::test {
@@ -38,8 +39,8 @@ class MountedRepositoryTest : public testing::Test {
 
   // All below one directory that anybody may enter.
   [[nodiscard]] std::string path(const std::string& name) const { return directory_ + "/" + name; }
-  const std::string& database() const { return database_; }      // app.db
-  const std::string& repository() const { return repository_; }  // repository
+  const std::string& database() const { return database_; }  // app.db
+  const std::string& repository() const { return place_.location; }
   const std::string& mountpoint() const { return mountpoint_; }  // mnt
   // The same for every command of this test.
   [[nodiscard]] ProcessOptions environment() const;
@@ -64,7 +65,7 @@ class MountedRepositoryTest : public testing::Test {
  private:
   std::string directory_;
   std::string database_;
-  std::string repository_;
+  RepositoryPlace place_;
   std::string mountpoint_;
 };
 

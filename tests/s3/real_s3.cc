@@ -58,6 +58,12 @@ bool RealS3::is_installed() {
   return true;
 }
 
+void RealS3::require() {
+  if (!is_installed())
+    GTEST_SKIP() << "SKIPPED: Ceph's object gateway is not installed; scripts/setup.sh does it";
+  ASSERT_NE(port(), 0) << "the S3 server did not start";
+}
+
 int RealS3::port() { return real_server_port; }
 
 engine::S3Settings RealS3::settings(std::string_view prefix, int by_port) {

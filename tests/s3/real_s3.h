@@ -18,6 +18,8 @@ class RealS3 {
   static constexpr const char* kBucket = "epochfs-tests";
 
   [[nodiscard]] static bool is_installed();
+  // For the constructor or SetUp() of a test: skips it, or fails, when there is no server.
+  static void require();
   [[nodiscard]] static int port();  // on 127.0.0.1; 0: there is no server
 
   // Of a place in the bucket, by way of another port (a proxy's) if given.
@@ -31,11 +33,7 @@ class RealS3 {
 // A test that needs the server.
 class RealS3Test : public testing::Test {
  protected:
-  void SetUp() override {
-    if (!RealS3::is_installed())
-      GTEST_SKIP() << "SKIPPED: Ceph's object gateway is not installed; scripts/setup.sh does it";
-    ASSERT_NE(RealS3::port(), 0) << "the S3 server did not start";
-  }
+  void SetUp() override { RealS3::require(); }
 
   const std::string prefix_ = RealS3::unused_prefix();
 };
