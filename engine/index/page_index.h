@@ -127,6 +127,7 @@ struct LogExtent {
 struct RecordPlace {
   PageNo page;
   Epoch epoch;
+  std::uint32_t newer = 0;  // versions behind it in the record
   SegmentNo segment;
   std::uint64_t offset = 0;
   std::uint32_t stored_bytes = 0;

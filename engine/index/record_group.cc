@@ -18,10 +18,6 @@ static_assert(kGroupPages == kOtherSegment);
 
 }  // namespace
 
-Epoch newest_not_after(const RecordEntry& entry, Epoch epoch) noexcept {
-  return *(std::ranges::upper_bound(entry.epochs, epoch) - 1);
-}
-
 Result<RecordChunk> RecordChunk::from(Epoch first, ByteView bytes) {
   RecordChunk chunk(first);
   TRY_ASSIGN(RecordChunkReader reader, RecordChunkReader::open(first, bytes));

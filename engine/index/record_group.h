@@ -23,9 +23,6 @@ struct RecordEntry {
   std::uint32_t stored_bytes = 0;
   std::vector<Epoch> epochs;  // of its versions
 };
-// The newest version in it that is not after `epoch`; the first is not.
-Epoch newest_not_after(const RecordEntry& entry, Epoch epoch) noexcept;
-
 // What an entry is a difference to.
 struct RecordBefore {
   Epoch first;

@@ -28,6 +28,14 @@ Result<std::optional<FoundChunk>> chunk_of(const std::optional<lmdb::Item>& item
   return std::optional(FoundChunk{found, item->value});
 }
 
+// The newest version in the record that is not after `epoch`; the first is not.
+RecordPlace place_of(PageNo page, const RecordEntry& entry, Epoch epoch) {
+  const auto behind = std::ranges::upper_bound(entry.epochs, epoch);
+  return {
+      page,          *std::prev(behind), static_cast<std::uint32_t>(entry.epochs.end() - behind),
+      entry.segment, entry.offset,       entry.stored_bytes};
+}
+
 // What a chunk says of its group's pages at an epoch.
 Result<void> add_places(const FoundChunk& chunk, PageRange pages, Epoch after, Epoch epoch,
                         std::vector<RecordPlace>& found) {
@@ -40,9 +48,7 @@ Result<void> add_places(const FoundChunk& chunk, PageRange pages, Epoch after, E
       if (reader.is_carried()) continue;
       break;
     }
-    newest.at(entry->slot) = {page_in(chunk.key.group, entry->slot),
-                              newest_not_after(*entry, epoch), entry->segment, entry->offset,
-                              entry->stored_bytes};
+    newest.at(entry->slot) = place_of(page_in(chunk.key.group, entry->slot), *entry, epoch);
   }
   for (const RecordPlace& place : newest) {
     if (place.epoch > after && place.page >= pages.first && place.page <= pages.last)

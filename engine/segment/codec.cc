@@ -172,23 +172,28 @@ Result<DecodedRecord> decode_record(ByteView stored, PageNo page, PageSize page_
   return DecodedRecord{std::move(parsed.header.epochs), std::move(pages)};
 }
 
-Result<PageVersion> decode_version(ByteView stored, PageNo page, PageSize page_size,
-                                   ByteView prefix, Epoch epoch, MutableByteView out) {
+Result<std::size_t> version_slot(const std::vector<Epoch>& epochs, VersionPlace version) {
+  if (version.newer < epochs.size()) {
+    const std::size_t slot = epochs.size() - 1 - version.newer;
+    if (epochs[slot] == version.epoch) return slot;
+  }
+  return Error::corrupt(fmt::format("the record lacks epoch {}", version.epoch.get()));
+}
+
+Result<std::uint64_t> decode_version(ByteView stored, PageNo page, PageSize page_size,
+                                     ByteView prefix, VersionPlace version, MutableByteView out) {
   if (out.size() != page_size.bytes())
     return Error::invalid(fmt::format("{} bytes for a page", out.size()));
   TRY_ASSIGN(const native::ParsedRecordHeader parsed,
              record_header(stored, page, page_size, prefix));
-  const std::vector<Epoch>& epochs = parsed.header.epochs;
-  const auto behind = std::ranges::upper_bound(epochs, epoch);
-  if (behind == epochs.begin())
-    return Error::corrupt(fmt::format("the record begins behind epoch {}", epoch.get()));
-  const auto slot = static_cast<std::size_t>(behind - epochs.begin()) - 1;
+  const native::RecordHeader& header = parsed.header;
+  TRY_ASSIGN(const std::size_t slot, version_slot(header.epochs, version));
   thread_local Buffer room(native::kRecordBytesMax);
-  const MutableByteView pages = room.bytes().first(epochs.size() * page_size.bytes());
+  const MutableByteView pages = room.bytes().first(header.epochs.size() * page_size.bytes());
   TRY(unpack_record(stored, parsed, prefix, pages));
-  TRY(check_page(pages, page_size, parsed.header.hashes, slot));
-  copy_bytes(pages.subspan(slot * page_size.bytes(), page_size.bytes()), out);
-  return PageVersion{epochs[slot], parsed.header.hashes[slot]};
+  TRY(check_page(pages, page_size, header.hashes, slot));
+  std::ranges::copy(pages.subspan(slot * page_size.bytes(), page_size.bytes()), out.begin());
+  return header.hashes[slot];
 }
 
 }  // namespace epochfs::engine

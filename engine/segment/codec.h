@@ -38,14 +38,18 @@ struct DecodedRecord {
 Result<DecodedRecord> decode_record(ByteView stored, PageNo page, PageSize page_size,
                                     ByteView prefix);
 
-struct PageVersion {
+// A version in a record, as the tables tell it. The record's own epochs are under no sum: damage to
+// them must not make one version pass for another, so where it stands counts as well.
+struct VersionPlace {
   Epoch epoch;
-  std::uint64_t hash = 0;  // of the page; checked
+  std::uint32_t newer = 0;  // versions behind it
 };
-// The same for who wants one version only, the newest not after `epoch`: the page to `out`, where
-// the prefix may be. kCorrupt also when the record has no such version.
-Result<PageVersion> decode_version(ByteView stored, PageNo page, PageSize page_size,
-                                   ByteView prefix, Epoch epoch, MutableByteView out);
+// Which of a record's versions that is. kCorrupt: none of them.
+Result<std::size_t> version_slot(const std::vector<Epoch>& epochs, VersionPlace version);
+// A record for who wants that version only: the page to `out`, where the prefix may be. Its hash,
+// checked. kCorrupt also when the record has no such version.
+Result<std::uint64_t> decode_version(ByteView stored, PageNo page, PageSize page_size,
+                                     ByteView prefix, VersionPlace version, MutableByteView out);
 // The header alone tells whether decode_record needs the prefix, and the hashes of the versions:
 // native::parse_record_header.
 

@@ -36,19 +36,7 @@ ByteView page_in(const BlockPtr& block, PageSize page_size, std::uint64_t slot) 
   return block->pages.bytes().subspan(slot * page_size.bytes(), page_size.bytes());
 }
 
-// Whatever the index says, a version of another epoch is not served.
-Result<void> check_version(Epoch epoch, const RecordPlace& place) {
-  if (epoch == place.epoch) return {};
-  return Error::corrupt(fmt::format("the record lacks epoch {}", place.epoch.get()));
-}
-
-// The slot of the version that the index promised.
-Result<std::size_t> version_slot(const std::vector<Epoch>& epochs, const RecordPlace& place,
-                                 Epoch epoch) {
-  const auto behind = std::ranges::upper_bound(epochs, epoch);
-  TRY(check_version(behind == epochs.begin() ? Epoch() : *(behind - 1), place));
-  return static_cast<std::size_t>(behind - epochs.begin()) - 1;
-}
+VersionPlace version_in(const RecordPlace& place) { return {place.epoch, place.newer}; }
 
 }  // namespace
 
@@ -278,7 +266,7 @@ Result<Pieces> NativeSource::read(const EpochContext& at, ByteRange range) const
     if (const RecordPlace* record = layout.record_of(page); record != nullptr) {
       TRY_ASSIGN(const BlockPtr versions, with_context(load_record(at, layout, *record), where));
       TRY_ASSIGN(const std::size_t slot,
-                 with_context(version_slot(versions->epochs, *record, at.facts.epoch), where));
+                 with_context(version_slot(versions->epochs, version_in(*record)), where));
       append(versions, page, slot);
       continue;
     }
@@ -371,13 +359,11 @@ Result<void> NativeSource::read_pages(const EpochContext& at, PageNo first, Muta
                                                 where));
     const MutableByteView target = page_out(found.page);
     const bool has_base = found.page.get() <= at.base_page_count();
-    TRY_ASSIGN(const PageVersion version,
-               with_context(
-                   decode_version(stored.bytes, found.page, page_size,
-                                  has_base ? ByteView(target) : ByteView(), at.facts.epoch, target),
-                   where));
-    TRY(with_context(check_version(version.epoch, found), where));
-    hashes[slot_of(found.page)] = version.hash;
+    TRY_ASSIGN(hashes[slot_of(found.page)],
+               with_context(decode_version(stored.bytes, found.page, page_size,
+                                           has_base ? ByteView(target) : ByteView(),
+                                           version_in(found), target),
+                            where));
   }
   return {};
 }
@@ -400,7 +386,7 @@ Result<std::vector<std::uint64_t>> NativeSource::page_hashes(const EpochContext&
       if (parsed.header.page != page)
         return Error::corrupt(fmt::format("{}: holds page {}", where(), parsed.header.page.get()));
       TRY_ASSIGN(const std::size_t slot,
-                 with_context(version_slot(parsed.header.epochs, *found, at.facts.epoch), where));
+                 with_context(version_slot(parsed.header.epochs, version_in(*found)), where));
       hashes.push_back(parsed.header.hashes[slot]);
       continue;
     }

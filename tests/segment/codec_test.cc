@@ -27,9 +27,10 @@ Bytes joined(const Bytes& first, const Bytes& second) {
 }
 
 // A record of two versions of page 7; `prefix` may be empty.
-Bytes record_of(const Bytes& first, const Bytes& second, const Bytes& prefix) {
+Bytes record_of(const Bytes& first, const Bytes& second, const Bytes& prefix,
+                Epoch first_epoch = Epoch(3)) {
   Bytes unit = native::encode_record_header(
-      {PageNo(7), !prefix.empty(), {Epoch(3), Epoch(9)}, {page_hash(first), page_hash(second)}});
+      {PageNo(7), !prefix.empty(), {first_epoch, Epoch(9)}, {page_hash(first), page_hash(second)}});
   const Bytes frame = must(compress_frame(joined(prefix, joined(first, second)), prefix.size(), 3));
   unit.insert(unit.end(), frame.begin(), frame.end());
   return unit;
@@ -153,38 +154,44 @@ TEST(RecordTest, ComesBackWithAndWithoutPrefix) {
   }
 }
 
-TEST(RecordTest, GivesTheNewestVersionNotAfterAnEpochWhereThePrefixWas) {
+TEST(RecordTest, GivesAVersionWhereThePrefixWas) {
   const Bytes prefix = noise(4096, 3);
   const Bytes first = noise(4096, 1);
   const Bytes second = noise(4096, 2);
   const Bytes unit = record_of(first, second, prefix);
-  for (const auto& [epoch, own, want] : {std::tuple(3, 3, &first), std::tuple(8, 3, &first),
-                                         std::tuple(9, 9, &second), std::tuple(1000, 9, &second)}) {
+  const auto decode = [&](unsigned epoch, unsigned newer, Bytes& page) {
+    return decode_version(unit, PageNo(7), kPageSize, page, {Epoch(epoch), newer}, page);
+  };
+  for (const auto& [epoch, newer, want] :
+       {std::tuple(3U, 1U, &first), std::tuple(9U, 0U, &second)}) {
     Bytes page = prefix;
-    const auto version = must(decode_version(unit, PageNo(7), kPageSize, page,
-                                             Epoch(static_cast<unsigned>(epoch)), page));
-    EXPECT_EQ(version.epoch, Epoch(static_cast<unsigned>(own)));
-    EXPECT_EQ(version.hash, page_hash(*want));
+    EXPECT_EQ(must(decode(epoch, newer, page)), page_hash(*want));
     EXPECT_EQ(page, *want) << epoch;
   }
-  Bytes page = prefix;
-  EXPECT_EQ(decode_version(unit, PageNo(7), kPageSize, page, Epoch(2), page).error().code,
-            Code::kCorrupt);
-  EXPECT_EQ(page, prefix);
+  for (const auto& [epoch, newer] : {std::pair(3U, 0U), std::pair(9U, 1U), std::pair(4U, 1U),
+                                     std::pair(2U, 2U), std::pair(9U, ~0U)}) {
+    Bytes page = prefix;
+    EXPECT_EQ(decode(epoch, newer, page).error().code, Code::kCorrupt) << epoch << " " << newer;
+    EXPECT_EQ(page, prefix);
+  }
 }
 
 TEST(RecordTest, ShowsEveryFlippedBitInTheVersionThatIsGiven) {
   const Bytes prefix = noise(4096, 3);
   Bytes second = prefix;
   second[9] = std::byte{1};
-  const Bytes unit = record_of(prefix, second, prefix);
+  // Neighbours: a bit makes one the other.
+  const Bytes unit = record_of(prefix, second, prefix, Epoch(8));
   for (std::size_t bit = 0; bit < unit.size() * 8; ++bit) {
     Bytes bad = unit;
     bad[bit / 8] ^= std::byte{1} << (bit % 8);
-    Bytes page = prefix;
-    const auto version = decode_version(bad, PageNo(7), kPageSize, page, Epoch(9), page);
-    if (version && version->epoch == Epoch(9)) {
-      EXPECT_EQ(page, second) << "bit " << bit;
+    for (const bool of_second : {false, true}) {
+      Bytes page = prefix;
+      const VersionPlace version =
+          of_second ? VersionPlace{Epoch(9), 0} : VersionPlace{Epoch(8), 1};
+      if (decode_version(bad, PageNo(7), kPageSize, page, version, page)) {
+        EXPECT_EQ(page, of_second ? second : prefix) << "bit " << bit;
+      }
     }
   }
 }
