@@ -1,4 +1,5 @@
-// Damage to any file of a repository: verify says so, and no reader ever gets a wrong byte.
+// What damage to a repository costs, and what it does not. That no byte of it goes unnoticed:
+// tests/proof.
 
 #include <fmt/format.h>
 
@@ -13,18 +14,10 @@
 #include "engine/segment/segment_reader.h"
 #include "engine/storage/local_storage.h"
 #include "tests/repo/repository_fixture.h"
-#include "tests/support/sanitizer.h"
 #include "tests/support/sqlite_history.h"
 
 namespace epochfs::engine {
 namespace {
-
-constexpr std::size_t kOneOf = test::one_of_many_under_sanitizers(7);
-
-struct Outcome {
-  std::uint64_t right = 0;
-  std::uint64_t refused = 0;
-};
 
 class DamageTest : public RepositoryTest {
  protected:
@@ -39,84 +32,10 @@ class DamageTest : public RepositoryTest {
     history.commit(2);
     back_up(path("app.db"));
     for (const auto& moment : history.moments()) images_[moment.step] = moment.image;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(location()))
-      if (entry.is_regular_file() && entry.path().filename() != ".lock")
-        files_.push_back(entry.path().string());
-    ASSERT_GE(files_.size(), 7U);
   }
-
-  // Reads every epoch with an index of its own: right, refused, or the test fails.
-  Outcome read_all(const std::string& what) {
-    Outcome outcome;
-    std::filesystem::remove_all(path("fresh"));
-    const auto repository = Repository::open(RepositoryOptions{location(), path("fresh"), 1 << 20});
-    auto database = repository ? (*repository)->database("app")
-                               : Result<std::shared_ptr<Database>>(Error::io("unopened"));
-    for (const auto& [number, image] : images_) {
-      const auto bytes = database ? read_epoch(**database, Epoch(number))
-                                  : Result<std::string>(Error::io("unopened"));
-      if (!bytes) {
-        ++outcome.refused;
-        continue;
-      }
-      EXPECT_TRUE(*bytes == image) << what << ": epoch " << number << " has wrong bytes";
-      ++outcome.right;
-    }
-    return outcome;
-  }
-
-  bool verify_notices() {
-    const auto report = verify(location(), "", false, {});
-    return !report || !report->damage.empty() || report->databases != 1;
-  }
-
-  // The cursor is a hint for the next backup and the lock has no content: damage there costs
-  // nothing that is stored.
-  static bool matters(const std::string& file) { return !file.ends_with("/cursor.json"); }
 
   std::map<std::uint64_t, std::string> images_;
-  std::vector<std::string> files_;
 };
-
-TEST_F(DamageTest, IsNeverServedAndAlwaysFoundWhenAByteFlips) {
-  for (const std::string& file : files_) {
-    const std::string good = read_file(file);
-    const std::size_t step = (good.size() < 4096 ? 16 : 64) * kOneOf;
-    for (std::size_t at = step / 2; at < good.size(); at += step) {
-      const std::string what = file + " byte " + std::to_string(at);
-      std::string bad = good;
-      bad[at] = static_cast<char>(bad[at] ^ 0x40);
-      write_file(file, bad);
-      read_all(what);
-      if (matters(file)) {
-        EXPECT_TRUE(verify_notices()) << what;
-      }
-    }
-    write_file(file, good);
-  }
-  EXPECT_EQ(read_all("all mended").right, images_.size());
-}
-
-TEST_F(DamageTest, IsNeverServedAndAlwaysFoundWhenAFileIsCut) {
-  for (const std::string& file : files_) {
-    const std::string good = read_file(file);
-    for (std::size_t size = 0; size < good.size(); size += 64 * kOneOf) {
-      const std::string what = file + " cut to " + std::to_string(size);
-      write_file(file, good.substr(0, size));
-      read_all(what);
-      if (matters(file)) {
-        EXPECT_TRUE(verify_notices()) << what;
-      }
-    }
-    std::filesystem::remove(file);
-    read_all(file + " removed");
-    if (matters(file)) {
-      EXPECT_TRUE(verify_notices()) << file << " removed";
-    }
-    write_file(file, good);
-  }
-  EXPECT_EQ(read_all("all mended").right, images_.size());
-}
 
 TEST_F(DamageTest, CostsOnlyWhatDependsOnIt) {
   // Epochs 5 to 6 lie in the middle; what comes before them and what has the second full below it
@@ -258,46 +177,8 @@ TEST_F(DamageTest, OfAnEntryOfTheManifestCostsItsOwnEpochsAlone) {
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, Code::kCorrupt) << refused.error().text;
     write_file(file, good);
-    EXPECT_EQ(read_all("mended").refused, 0U);
-  }
-}
-
-// Each entry is sound by itself: together they must not make a wrong epoch.
-TEST_F(DamageTest, OfTheOrderOfEntriesNeverGivesAWrongByte) {
-  const std::string file = location() + "/app/manifest.json";
-  const std::string good = read_file(file);
-  auto manifest = native::parse_manifest(as_bytes(good));
-  ASSERT_TRUE(manifest) << manifest.error().text;
-  const std::vector<native::SegmentEntry> entries = manifest->segments;
-  const auto look = [&](const std::string& what) {
-    write_file(file, native::sealed(native::encode_manifest(*manifest)));
-    const Outcome outcome = read_all(what);
-    const auto report = verify(location(), "", false, {});
-    ASSERT_TRUE(report) << report.error().text;
-    EXPECT_TRUE(outcome.refused == 0 || !report->damage.empty()) << what;
-  };
-  for (std::size_t one = 0; one < entries.size(); ++one) {
-    for (std::size_t other = 0; other < entries.size(); ++other) {
-      if (one == other) continue;
-      manifest->segments = entries;
-      std::swap(manifest->segments[one], manifest->segments[other]);
-      look(fmt::format("{} and {} swapped", one, other));
-      manifest->segments = entries;
-      manifest->segments.insert(manifest->segments.begin() + static_cast<std::ptrdiff_t>(one),
-                                entries[other]);
-      look(fmt::format("{} also at {}", other, one));
-      manifest->segments = entries;
-      manifest->segments[one].base = entries[other].filename;
-      if (entries[one].kind == native::SegmentKind::kIncremental &&
-          entries[one].base != entries[other].filename)
-        look(fmt::format("{} on {}", one, other));
-      manifest->segments = entries;
-      manifest->segments[one].filename = entries[other].filename;
-      look(fmt::format("{} named like {}", one, other));
-    }
-    manifest->segments = entries;
-    manifest->segments[one].end_epoch = Epoch(1'000'000'000);
-    look(fmt::format("{} ends late", one));
+    const auto sound = verify(location(), "", false, {});
+    EXPECT_TRUE(sound && sound->damage.empty());
   }
 }
 

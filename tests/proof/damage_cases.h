@@ -1,0 +1,95 @@
+// Every way in which the files of a specimen are damaged, and what has to become of it.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engine/repo/operations.h"
+#include "tests/proof/specimen.h"
+
+namespace epochfs::test {
+
+// What verify has to say. What is served is right in any case, and what is not served verify tells.
+enum class Harm {
+  kNone,     // nothing: nobody needs the bytes, and every epoch is there
+  kNoticed,  // that there is damage
+  kListed,   // that there is damage, or every epoch is there: the manifest itself tells lies, also
+             // on what they cost
+  kShorter,  // nothing, if the manifest says less than it did and that is true: who would know?
+};
+
+struct DamageCase {
+  std::string what;     // "full-1.db.zst: byte 17 ^ 80"
+  std::string stratum;  // "segment flip"
+  Harm harm = Harm::kNoticed;
+  std::function<void(Files&)> damage;
+  struct Place {
+    std::string file;
+    std::size_t byte = 0;
+  };
+  std::optional<Place> flipped = {};  // the one byte that is another
+};
+
+using CaseVisitor = std::function<void(const DamageCase&)>;
+// Each byte of each file flipped in several ways, each file cut to each length, a byte more.
+void for_each_byte_damage(const Specimen& specimen, const CaseVisitor& visit);
+// Files that are gone, doubled, exchanged, of another history (`other`, of the same shape); entries
+// of a sealed manifest dropped, doubled, exchanged; manifests of an earlier time.
+void for_each_file_damage(const Specimen& specimen, const Specimen& other,
+                          const CaseVisitor& visit);
+
+// Copies of a specimen as databases of one repository, each of them damaged in its own way.
+class Copies {
+ public:
+  // In `location`, which is made.
+  Copies(const Specimen& specimen, std::string location, std::size_t count);
+
+  [[nodiscard]] const Specimen& specimen() const { return *specimen_; }
+  [[nodiscard]] const std::string& location() const { return location_; }
+  [[nodiscard]] std::size_t count() const { return names_.size(); }
+  [[nodiscard]] const std::string& name(std::size_t copy) const { return names_.at(copy); }
+  // False: it changes nothing.
+  bool damage(std::size_t copy, const DamageCase& how);
+  // Every copy is whole again.
+  void mend();
+
+ private:
+  [[nodiscard]] std::string path(std::size_t copy, const std::string& file) const {
+    return location_ + "/" + names_[copy] + "/" + file;
+  }
+
+  const Specimen* specimen_;
+  std::string location_;
+  std::vector<std::string> names_;
+  std::vector<Files> good_;
+  std::vector<std::pair<std::size_t, std::string>> touched_;  // copy and file
+};
+
+// What verify says of one copy.
+class Verdict {
+ public:
+  explicit Verdict(const std::string& database, const engine::VerifyReport& report);
+
+  [[nodiscard]] bool is_noticed() const { return !damage_.empty(); }
+  [[nodiscard]] bool is_lost(std::uint64_t epoch) const;
+  [[nodiscard]] std::string text() const;
+
+ private:
+  std::vector<engine::Damage> damage_;
+};
+
+// What a reader gets of one copy.
+struct Sight {
+  std::optional<std::string> failure;  // the database was not even opened
+  std::set<std::uint64_t> right;       // epochs of which all bytes came, and those that were stored
+  std::set<std::uint64_t> refused;     // offered, but not all bytes came
+};
+
+// Fails the test when reader and verify do not agree, or do not do what they have to.
+void judge(const DamageCase& damage, const Specimen& specimen, const Sight& sight,
+           const Verdict& verdict);
+
+}  // namespace epochfs::test
