@@ -1,11 +1,12 @@
 // One object, read once from front to back; the CRC of what was read adds up on the way.
 //
-// Threads   one
-// Memory    one buffer of kPieceBytes
+// Threads   one may use it; another reads the next piece meanwhile
+// Memory    two buffers of kPieceBytes
 // Errors    kCorrupt: more is wanted than there is · those of the storage
 #pragma once
 
 #include <array>
+#include <future>
 #include <memory>
 
 #include "engine/core/hash.h"
@@ -18,6 +19,10 @@ class ObjectPass {
   static constexpr std::size_t kPieceBytes = 1024 * 1024;
 
   explicit ObjectPass(std::shared_ptr<const Blob> blob) : blob_(std::move(blob)) {}
+
+  ObjectPass(const ObjectPass&) = delete;
+  ObjectPass& operator=(const ObjectPass&) = delete;
+  ~ObjectPass() = default;
 
   [[nodiscard]] std::uint64_t position() const noexcept { return position_; }
   [[nodiscard]] std::uint64_t left() const noexcept { return blob_->size_bytes() - position_; }
@@ -35,12 +40,16 @@ class ObjectPass {
 
  private:
   Result<void> fill(MutableByteView out);
+  Result<void> turn_over();
+  Result<void> load(std::uint64_t offset);
 
   std::shared_ptr<const Blob> blob_;
   Bytes buffer_;
   ByteView at_hand_;
   std::uint64_t position_ = 0;  // of the first byte that nobody got yet
-  Crc32 crc_;
+  Bytes next_;
+  Crc32 crc_;                         // `next_` included
+  std::future<Result<void>> coming_;  // last: it is waited for before what it uses goes
 };
 
 }  // namespace epochfs::engine

@@ -12,10 +12,8 @@ namespace {
 // A segment's object, of which parts are handed out on the way from its front to its back.
 class SegmentPass {
  public:
-  static Result<SegmentPass> open(const GrafeoSource& source, const SegmentRow& segment) {
-    TRY_ASSIGN(auto blob, source.open(segment));
-    return SegmentPass(segment, std::move(blob));
-  }
+  SegmentPass(SegmentRow segment, std::shared_ptr<const Blob> blob)
+      : segment_(std::move(segment)), pass_(std::move(blob)) {}
 
   // `range` lies behind those before.
   Result<void> feed(ByteRange range, const LoggedEpoch::Sink& sink) {
@@ -36,9 +34,6 @@ class SegmentPass {
   }
 
  private:
-  SegmentPass(SegmentRow segment, std::shared_ptr<const Blob> blob)
-      : segment_(std::move(segment)), pass_(std::move(blob)) {}
-
   SegmentRow segment_;
   ObjectPass pass_;
 };
@@ -57,7 +52,8 @@ class GrafeoLogged final : public LoggedEpoch {
   }
 
   Result<void> read(const Sink& image, const Sink& log) const override {
-    TRY_ASSIGN(SegmentPass pass, SegmentPass::open(*source_, at_.base));
+    TRY_ASSIGN(auto blob, source_->open(at_.base));
+    SegmentPass pass(at_.base, std::move(blob));
     TRY(pass.feed({0, at_.base.image_bytes}, image));
     TRY(pass.finish());
     TRY(read_log(log));
@@ -71,8 +67,8 @@ class GrafeoLogged final : public LoggedEpoch {
     const auto feed = [&](const LogExtent& extent, const SegmentRow& segment) -> Result<void> {
       if (!pass || open_segment != extent.segment) {
         if (pass) TRY(pass->finish());
-        TRY_ASSIGN(SegmentPass opened, SegmentPass::open(*source_, segment));
-        pass.emplace(std::move(opened));
+        TRY_ASSIGN(auto blob, source_->open(segment));
+        pass.emplace(segment, std::move(blob));
         open_segment = extent.segment;
       }
       return pass->feed(extent.range, log);
