@@ -216,6 +216,11 @@ TEST(FooterTest, RefusesNumbersThatDisagree) {
       {"epoch count 0", incremental, [](Footer& f) { f.epoch_count = 0; }},
       {"too few versions", incremental, [](Footer& f) { f.version_count = 4; }},
       {"too many versions", incremental, [](Footer& f) { f.version_count = 5 * 16 + 16; }},
+      {"epochs without versions", incremental,
+       [](Footer& f) {
+         f.epoch_count = static_cast<std::uint32_t>(f.version_count) + kEpochsPerChunk + 1;
+         f.end_epoch = Epoch(f.start_epoch.get() + f.epoch_count - 1);
+       }},
       {"units without bytes", incremental, [](Footer& f) { f.unit_count = 5'000; }},
       {"bytes without units", incremental, [](Footer& f) { f.unit_count = 0; }},
       {"kind", full, [](Footer& f) { f.kind = static_cast<SegmentKind>(3); }},

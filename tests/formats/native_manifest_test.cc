@@ -285,6 +285,23 @@ TEST(ManifestTest, HidesNoGoodEntryBehindABadOne) {
   }
 }
 
+TEST(ManifestTest, IsNoneWithEndlessBadEntries) {
+  for (const Manifest& manifest : {some_manifest(), grafeo_manifest()}) {
+    const auto with = [&](std::size_t count) {
+      std::string entries = "0";
+      for (std::size_t i = 1; i < count; ++i) entries += ",0";
+      return parse_manifest(as_bytes(with_second_entry(encode_manifest(manifest), entries)));
+    };
+    const auto most = with(kUnfitEntriesMax);
+    ASSERT_TRUE(most) << most.error().text;
+    EXPECT_EQ(most->segments.size(), kUnfitEntriesMax + 2);
+    EXPECT_EQ(most->segments.back(), manifest.segments.back());
+    const auto more = with(kUnfitEntriesMax + 1);
+    ASSERT_FALSE(more);
+    EXPECT_EQ(more.error().code, Code::kCorrupt);
+  }
+}
+
 TEST(ManifestTest, TellsWhatABadEntrySaysOfItself) {
   const std::string json = encode_manifest(some_manifest());
   const auto parsed =

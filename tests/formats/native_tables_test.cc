@@ -128,22 +128,36 @@ TEST(RecordTableTest, HasOneMeaningOrNone) {
       [](const std::vector<RecordRow>& rows) { return encode_records(rows, kStart); });
 }
 
+TEST(RecordTableTest, RefusesMoreVersionsThanItsBytesCanHold) {
+  std::vector<RecordRow> rows = {{PageNo(1), 0, {}}};
+  for (std::uint64_t i = 0; i < kVersionsPerRecordMax; ++i)
+    rows[0].epochs.emplace_back(kStart.get() + i);
+  const Epoch end(kStart.get() + kVersionsPerRecordMax);
+  for (const std::uint32_t bytes :
+       {1U, record_bytes_min(kVersionsPerRecordMax) - 1, record_bytes_min(kVersionsPerRecordMax)}) {
+    rows[0].stored_bytes = bytes;
+    EXPECT_EQ(parse_records(encode_records(rows, kStart), 1, kStart, end).has_value(),
+              bytes == record_bytes_min(kVersionsPerRecordMax))
+        << bytes;
+  }
+}
+
 TEST(RecordTableTest, RefusesDisorder) {
   const auto parse = [](const std::vector<RecordRow>& rows) {
     return parse_records(encode_records(rows, kStart), static_cast<std::uint32_t>(rows.size()),
                          kStart, kEnd);
   };
-  EXPECT_TRUE(parse({{PageNo(1), 1, {kStart}}, {PageNo(1), 1, {kEnd}}}));
-  EXPECT_FALSE(parse({{PageNo(2), 1, {kStart}}, {PageNo(1), 1, {kStart}}}));
-  EXPECT_FALSE(parse({{PageNo(1), 1, {kEnd}}, {PageNo(1), 1, {kEnd}}}));
-  EXPECT_FALSE(parse({{PageNo(1), 1, {kEnd, kStart}}}));
-  EXPECT_FALSE(parse({{PageNo(1), 1, {kStart, kStart}}}));
-  EXPECT_FALSE(parse({{PageNo(1), 1, {Epoch(9)}}}));
-  EXPECT_FALSE(parse({{PageNo(1), 1, {Epoch(21)}}}));
-  EXPECT_FALSE(parse({{PageNo(1), 1, {}}}));
+  EXPECT_TRUE(parse({{PageNo(1), 100, {kStart}}, {PageNo(1), 100, {kEnd}}}));
+  EXPECT_FALSE(parse({{PageNo(2), 100, {kStart}}, {PageNo(1), 100, {kStart}}}));
+  EXPECT_FALSE(parse({{PageNo(1), 100, {kEnd}}, {PageNo(1), 100, {kEnd}}}));
+  EXPECT_FALSE(parse({{PageNo(1), 100, {kEnd, kStart}}}));
+  EXPECT_FALSE(parse({{PageNo(1), 100, {kStart, kStart}}}));
+  EXPECT_FALSE(parse({{PageNo(1), 100, {Epoch(9)}}}));
+  EXPECT_FALSE(parse({{PageNo(1), 100, {Epoch(21)}}}));
+  EXPECT_FALSE(parse({{PageNo(1), 100, {}}}));
   EXPECT_FALSE(parse({{PageNo(1), 0, {kStart}}}));
   EXPECT_FALSE(parse({{PageNo(1), kUnitBytesMax + 1, {kStart}}}));
-  EXPECT_FALSE(parse({{PageNo(0), 1, {kStart}}}));
+  EXPECT_FALSE(parse({{PageNo(0), 100, {kStart}}}));
   EXPECT_FALSE(parse({{PageNo(0xffffffff), 1, {kStart}}}));
 }
 

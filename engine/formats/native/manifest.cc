@@ -219,19 +219,39 @@ Result<JsonFields> read_document(ByteView json, std::uint64_t bytes_max, std::st
 struct ManifestDocument {
   JsonFields fields;
   std::vector<SegmentEntry> segments;
+  std::size_t unfit_count = 0;  // of the segments; the first kUnfitEntriesMax are there
+};
+
+// Takes the rows of a manifest.
+class EntryIntake {
+ public:
+  EntryIntake(ManifestDocument& document, bool is_grafeo)
+      : document_(document), is_grafeo_(is_grafeo) {}
+
+  void add(const Result<JsonFields>& row) {
+    ++number_;
+    auto entry = row.and_then(is_grafeo_ ? grafeo_entry : page_entry);
+    if (entry)
+      document_.segments.push_back(*std::move(entry));
+    else if (++document_.unfit_count <= kUnfitEntriesMax)
+      document_.segments.push_back(unfit_entry(row.value_or(JsonFields()), number_, entry.error()));
+  }
+
+ private:
+  ManifestDocument& document_;
+  bool is_grafeo_;
+  std::size_t number_ = 0;
 };
 
 Result<ManifestDocument> read_manifest(ByteView json, bool is_grafeo) {
-  std::vector<SegmentEntry> segments;
-  TRY_ASSIGN(JsonFields fields,
+  ManifestDocument document;
+  EntryIntake intake(document, is_grafeo);
+  TRY_ASSIGN(document.fields,
              read_json_object(json, "segments", [&](const Result<JsonFields>& row) -> Result<void> {
-               auto entry = row.and_then(is_grafeo ? grafeo_entry : page_entry);
-               segments.push_back(entry ? *std::move(entry)
-                                        : unfit_entry(row.value_or(JsonFields()),
-                                                      segments.size() + 1, entry.error()));
+               intake.add(row);
                return {};
              }));
-  return ManifestDocument{std::move(fields), std::move(segments)};
+  return document;
 }
 
 // Each engine belongs to one version of the document.
@@ -328,6 +348,8 @@ Result<Manifest> parse_manifest(ByteView json) {
   }
   const JsonFields& fields = document.fields;
   TRY(fields.expect_array("segments"));
+  if (document.unfit_count > kUnfitEntriesMax)
+    return Error::corrupt(fmt::format("{} segments that make no sense", document.unfit_count));
 
   Manifest manifest;
   TRY_ASSIGN(manifest.database, object_name(fields, "database"));

@@ -27,6 +27,8 @@ inline constexpr std::string_view kCursorFile = "cursor.json";
 inline constexpr std::uint64_t kRepositoryBytesMax = 64 * 1024;
 inline constexpr std::uint64_t kManifestBytesMax = 256ULL * 1024 * 1024;
 inline constexpr std::uint64_t kCursorBytesMax = 64 * 1024;
+// Two bytes of a manifest make an entry of hundreds in memory.
+inline constexpr std::size_t kUnfitEntriesMax = 16 * 1024;
 
 // epochfs.json at the root: what makes a directory a repository.
 struct RepositoryInfo {
@@ -76,7 +78,7 @@ struct Manifest {
 // Version 2 for a database of Grafeo's, whose segments are fulls and logs; else version 1.
 std::string encode_manifest(const Manifest& manifest);
 // An entry that makes no sense by itself keeps its place and says so. What entries make together is
-// for their reader to find out, who need not believe them.
+// for their reader to find out, who need not believe them. kCorrupt: more than kUnfitEntriesMax.
 Result<Manifest> parse_manifest(ByteView json);
 // What whoever adds to a manifest must ask for. kCorrupt: an entry that makes no sense, a filename
 // twice; but for Grafeo's, whose epochs are what they are, epochs that run backwards, an

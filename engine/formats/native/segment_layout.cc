@@ -21,9 +21,6 @@ constexpr std::uint32_t kSegmentVersionMax = 2;
 
 constexpr std::uint16_t kHasPrefix = 1;  // flag of a record
 
-// Magic number, header, one block and checksum of the smallest zstd frame that holds a byte.
-constexpr std::uint64_t kUnitBytesMin = 13;
-
 std::uint64_t footer_magic() noexcept { return load_le<std::uint64_t>(as_bytes(kFooterMagic)); }
 
 void put_frame_header(ByteWriter& out, std::uint32_t magic, std::uint32_t length) {
@@ -96,6 +93,9 @@ Result<void> check_incremental(const Footer& footer, PageSize page_size) {
       footer.version_count / versions_per_record(page_size) > footer.unit_count)
     return Error::corrupt(
         fmt::format("{} versions in {} records", footer.version_count, footer.unit_count));
+  if (footer.epoch_count > footer.version_count + kEpochsPerChunk)
+    return Error::corrupt(fmt::format("{} epochs with {} versions of pages", footer.epoch_count,
+                                      footer.version_count));
   return {};
 }
 

@@ -31,6 +31,8 @@ inline constexpr std::uint32_t kBlockBytesMin = 16 * 1024;
 inline constexpr std::uint32_t kBlockBytesMax = 64 * 1024;
 inline constexpr std::uint32_t kRecordBytesMax = 64 * 1024;  // versions of one record, decompressed
 inline constexpr std::uint32_t kUnitBytesMax = 128 * 1024;   // a block or record as stored
+// Magic number, header, one block and checksum of the smallest zstd frame that holds a byte.
+inline constexpr std::uint32_t kUnitBytesMin = 13;
 
 enum class SegmentKind : std::uint8_t {
   kFull = 0,
@@ -224,6 +226,11 @@ constexpr std::uint32_t versions_per_record(PageSize page_size) noexcept {
   return kRecordBytesMax / page_size.bytes();
 }
 inline constexpr std::uint32_t kVersionsPerRecordMax = kRecordBytesMax / PageSize::kMin;
+// A record with so many versions as stored: its header, and of each version behind the first at
+// least one byte of its epoch, and of each its hash.
+constexpr std::uint32_t record_bytes_min(std::uint32_t versions) noexcept {
+  return 24 + (versions - 1) + 8 * versions + kUnitBytesMin;
+}
 
 // Whether a page of the base full may serve as a prefix. One that begins with the magic number of
 // zstd's trained dictionaries may not: the stock tool would take it for one and refuse it.

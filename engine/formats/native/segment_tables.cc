@@ -124,8 +124,10 @@ Result<std::vector<RecordRow>> parse_records(ByteView raw, std::uint32_t rows, E
     TRY_ASSIGN(record.stored_bytes, checked_stored_bytes(stored_bytes[i]));
     const std::uint16_t count = version_counts[i];
     versions += count;
-    if (count == 0 || count > kVersionsPerRecordMax || versions > kVersionsPerChunk)
-      return Error::corrupt(fmt::format("{} versions of page {}", count, page));
+    if (count == 0 || count > kVersionsPerRecordMax || versions > kVersionsPerChunk ||
+        record.stored_bytes < record_bytes_min(count))
+      return Error::corrupt(
+          fmt::format("{} versions of page {} in {} bytes", count, page, record.stored_bytes));
     TRY_ASSIGN(const auto epochs, take_column<std::uint32_t>(in, count));
     record.epochs.reserve(count);
     for (std::size_t version = 0; version < count; ++version) {
