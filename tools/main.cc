@@ -4,7 +4,10 @@
 
 #include <csignal>
 #include <exception>
+#include <new>
 #include <string>
+#include <system_error>
+#include <typeinfo>
 #include <vector>
 
 #include "tools/command_line.h"
@@ -33,6 +36,15 @@ void use_all_descriptors() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// The standard library's own words leave out what it was about.
+std::string text_of(const std::exception& error) {
+  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr)
+    return "memory: the system gives no more of it";
+  // Those of files derive from it, and name the file.
+  const bool is_thread = typeid(error) == typeid(std::system_error);
+  return (is_thread ? "starting a thread: " : "") + std::string(error.what());
+}
+
 int run(const std::vector<std::string>& words) {
   const std::vector<std::string> arguments(words.begin() + (words.empty() ? 0 : 1), words.end());
   if (!words.empty() && tools::is_mount_helper(words.front()))
@@ -50,7 +62,7 @@ int main(int argc, char** argv) {
   try {
     return run({argv, argv + argc});
   } catch (const std::exception& error) {
-    tools::tell_failure(epochfs::engine::Error{epochfs::engine::Code::kIo, error.what(), 0}, "");
+    tools::tell_failure(epochfs::engine::Error{epochfs::engine::Code::kIo, text_of(error), 0}, "");
     return static_cast<int>(tools::ExitCode::kFailed);
   }
 }

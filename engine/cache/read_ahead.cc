@@ -1,11 +1,16 @@
 #include "engine/cache/read_ahead.h"
 
+#include <system_error>
 #include <utility>
 
 namespace epochfs::engine {
 
 ReadAhead::ReadAhead(unsigned threads) {
-  for (unsigned i = 0; i < threads; ++i) workers_.emplace_back([this] { work(); });
+  try {
+    for (unsigned i = 0; i < threads; ++i) workers_.emplace_back([this] { work(); });
+  } catch (const std::system_error&) {
+    // As many as the system gives us, be it none: nobody waits for what they do.
+  }
 }
 
 ReadAhead::~ReadAhead() {
@@ -21,7 +26,7 @@ ReadAhead::~ReadAhead() {
 void ReadAhead::schedule(std::function<void()> task) {
   {
     const std::lock_guard lock(mutex_);
-    if (stopping_ || tasks_.size() >= kQueuedMax) return;
+    if (stopping_ || workers_.empty() || tasks_.size() >= kQueuedMax) return;
     tasks_.push_back(std::move(task));
   }
   wake_.notify_one();

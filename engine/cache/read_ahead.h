@@ -15,6 +15,7 @@ namespace epochfs::engine {
 
 class ReadAhead {
  public:
+  // Where the system allows fewer threads, with those; with none, everything is dropped.
   explicit ReadAhead(unsigned threads);
   ReadAhead(const ReadAhead&) = delete;
   ReadAhead& operator=(const ReadAhead&) = delete;

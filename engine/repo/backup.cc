@@ -312,11 +312,17 @@ class Backup {
 
   Result<void> finish() {
     if (report_.epochs_added == 0) TRY(confirm());
+    auto prepared = prepare_the_next();
+    if (!prepared && report_.epochs_added == 0) return prepared;
+    if (!prepared) report_.warning = std::move(prepared).error().text;
+    return {};
+  }
+
+  // The new epochs are safe already.
+  Result<void> prepare_the_next() {
     TRY(save_cursor());
     const Epoch before = *report_.newest;
-    auto based = take_base();
-    if (!based && report_.epochs_added == 0) return based;
-    if (!based) report_.warning = std::move(based).error().text;
+    TRY(take_base());
     return *report_.newest == before ? Result<void>() : save_cursor();
   }
 

@@ -169,6 +169,7 @@ Result<void> NativeWriter::publish(native::SegmentEntry entry) {
 Result<void> NativeWriter::save_cursor(const native::Cursor& cursor) {
   const std::string path = cursor_path(database_);
   const auto before = parts_.storage->stat(path);
+  if (!before && before.error().code != Code::kNotFound) return tl::unexpected(before.error());
   const std::string json = native::sealed(native::encode_cursor(cursor));
   return parts_.storage->replace(path, as_bytes(json),
                                  before ? std::optional(before->version) : std::nullopt);
