@@ -4,7 +4,9 @@
 The history is that of workload.py: a full and 100 increments that each change 1 % of the pages. What
 is read is the state after half of them: with cp out of a fresh mount, with `epochfs restore`, and 4 KiB
 at a time from places at random. It is compared with cp of a plain file, `zstd -d` of the full segment,
-and squashfuse_ll on an image of the same file (blocks of 128 KiB, for random reads of 16 KiB; zstd).
+squashfuse_ll on an image of the same file (blocks of 128 KiB, for random reads of 16 KiB; zstd), and
+restic, which has nothing but a snapshot of that one file. "young" is the same history after its first
+increment.
 
 Everything lies in memory and nothing waits for a disk. The programs take turns, so that whatever else
 the machine does meets them all; a figure is the median of its rounds. CPU is user and system seconds
@@ -25,8 +27,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from compare import QUERY, Application, run
+from compare import QUERY, Application, run, stored_bytes
 
+COLD_READS = 20_000
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -65,6 +68,11 @@ class Figures:
                 print(f"{line}   ({len(walls)} rounds, {min(walls):.3f} to {max(walls):.3f})")
 
 
+def newest_epoch(arguments, work):
+    log = run(arguments.epochfs, "log", work / "repo", "-n", "1", "--json")
+    return str(json.loads(log.splitlines()[0])["epoch"])
+
+
 def build(arguments, work):
     """The history, the state in its middle, and its images."""
     live, middle = work / "live.db", work / "middle" / "live.db"
@@ -77,12 +85,15 @@ def build(arguments, work):
         application.ask(f"step {step}")
         run(arguments.epochfs, "backup", live, work / "repo")
         application.ask("checkpoint")
+        if step == 1:
+            run("cp", "-al", work / "repo", work / "young")
+            (work / "young-epoch").write_text(newest_epoch(arguments, work))
         if step == arguments.steps // 2:
             shutil.copyfile(live, middle)
-            epoch = json.loads(run(arguments.epochfs, "log", work / "repo", "-n", "1", "--json")
-                               .splitlines()[0])["epoch"]
-            (work / "middle-epoch").write_text(str(epoch))
+            (work / "middle-epoch").write_text(newest_epoch(arguments, work))
     application.close()
+    run("restic", "init", "-q", "-r", work / "restic")
+    run("restic", "backup", "-q", "-r", work / "restic", middle.name, cwd=middle.parent)
     for block in ("16K", "128K"):
         run("mksquashfs", middle.parent, work / f"image-{block}", "-comp", "zstd",
             "-Xcompression-level", "3", "-b", block, "-quiet", "-no-progress")
@@ -108,15 +119,24 @@ class Bench:
     def __init__(self, arguments, work):
         self.epochfs, self.work, self.figures = arguments.epochfs, work, Figures()
         self.epoch = (work / "middle-epoch").read_text()
+        self.young = (work / "young-epoch").read_text()
         self.middle, self.output = work / "middle" / "live.db", work / "output"
         self.mountpoint = work / "mnt"
         self.mountpoint.mkdir(exist_ok=True)
 
     @contextlib.contextmanager
-    def epochfs_mount(self):
-        command = [self.epochfs, "mount", "-f", self.work / "repo", self.mountpoint]
+    def epochfs_mount(self, repository="repo", epoch=None):
+        # The young repository is the same one, earlier, and has an index of its own.
+        command = [self.epochfs, "mount", "-f", self.work / repository, self.mountpoint,
+                   "--cache-dir", self.work / f"cache-{repository}"]
         with mounted(command, self.mountpoint, (self.epochfs, "umount")) as server:
-            yield server, self.mountpoint / "live" / "epochs" / self.epoch / "live.db"
+            yield server, self.mountpoint / "live" / "epochs" / (epoch or self.epoch) / "live.db"
+
+    @contextlib.contextmanager
+    def restic_mount(self):
+        command = ["restic", "mount", "-q", "-r", self.work / "restic", self.mountpoint]
+        with mounted(command, self.mountpoint, ("fusermount3", "-u")) as server:
+            yield server, self.mountpoint / "snapshots" / "latest" / "live.db"
 
     @contextlib.contextmanager
     def squashfs_mount(self, block):
@@ -143,22 +163,33 @@ class Bench:
             self.checked()
             timed(row, "cp once more, epochfs", lambda: run("cp", database, output), server)
             self.checked()
+        with self.restic_mount() as (server, database):
+            timed(row, "cp, restic", lambda: run("cp", database, output), server)
+        self.checked()
         timed(row, "epochfs restore",
               lambda: run(self.epochfs, "restore", f"{self.work / 'repo'}@{self.epoch}", output))
         self.checked()
         full = next((self.work / "repo" / "live").glob("full-1.*"))
         timed(row, "zstd -d of the full", lambda: run("zstd", "-dqf", full, "-o", output))
         output.unlink()
+        target = self.work / "restic-output"
+        timed(row, "restic restore", lambda: run("restic", "restore", "-q", "-r",
+                                                 self.work / "restic", "latest", "--target", target))
+        shutil.rmtree(target)
 
     def random_reads(self, jobs, seconds):
-        def fio(file, server, who):
+        # Cold is what is read for the first time, so there is not more of it than there are reads.
+        cold = (f"--number_ios={COLD_READS // jobs}",)
+        warm = ("--time_based", f"--runtime={seconds}")
+
+        def fio(file, server, who, length):
             row = f"random reads of 4 KiB, {jobs} at a time, a second"
             cpu = child_seconds() + process_seconds(server)
             told = json.loads(run(
                 "fio", "--name=read", f"--filename={file}", "--rw=randread", "--bs=4k",
                 "--ioengine=psync", "--thread", f"--numjobs={jobs}", "--group_reporting",
-                "--time_based", f"--runtime={seconds}", "--fadvise_hint=0", "--invalidate=0",
-                "--readonly", "--randrepeat=1", "--norandommap=0", "--output-format=json"))
+                *length, "--fadvise_hint=0", "--invalidate=0", "--readonly",
+                "--randrepeat=1", "--norandommap=0", "--output-format=json"))
             read = told["jobs"][0]["read"]
             cpu = child_seconds() + process_seconds(server) - cpu
             self.figures.add(row, who, read["iops"])
@@ -166,19 +197,28 @@ class Bench:
                              cpu * 1e6 / read["total_ios"])
 
         with self.squashfs_mount("16K") as (server, database):
-            fio(database, server, "cold, squashfuse_ll, blocks of 16 KiB")
+            fio(database, server, "cold, squashfuse_ll, blocks of 16 KiB", cold)
+            run("cp", database, "/dev/null")
+            fio(database, server, "in the kernel's cache, squashfuse_ll", warm)
+        with self.restic_mount() as (server, database):
+            fio(database, server, "cold, restic", cold)
         with self.epochfs_mount() as (server, database):
-            fio(database, server, "cold, epochfs")
+            fio(database, server, "cold, epochfs", cold)
         with self.epochfs_mount() as (server, database):
             run("cp", database, "/dev/null")
-            fio(database, server, "in the kernel's cache, epochfs")
+            fio(database, server, "in the kernel's cache, epochfs", warm)
 
     def first_query(self):
-        def query():
-            with self.epochfs_mount() as (_, database):
+        def query(mount):
+            with mount as (_, database):
                 if not run("sqlite3", f"file:{database}?mode=ro&immutable=1", QUERY).strip():
                     sys.exit("reading.py: the query found nothing")
-        self.figures.timed("mount, first query, unmount; index there; seconds", "epochfs", query)
+
+        row, young = "mount, first query, unmount; seconds", self.young
+        self.figures.timed(row, f"epochfs, epoch {self.epoch}", lambda: query(self.epochfs_mount()))
+        self.figures.timed(row, f"epochfs, epoch {young} of as many",
+                           lambda: query(self.epochfs_mount("young", young)))
+        self.figures.timed(row, "restic", lambda: query(self.restic_mount()))
 
 
 def main():
@@ -188,18 +228,21 @@ def main():
     parser.add_argument("--mb", type=float, default=500)
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=3, help="of each run of random reads")
+    parser.add_argument("--seconds", type=int, default=3, help="of random reads of what is in the cache")
     parser.add_argument("--keep", help="a directory for the history, which is made only once")
     arguments = parser.parse_args()
 
     with tempfile.TemporaryDirectory(prefix="epochfs-bench.", dir="/dev/shm") as directory:
         work = Path(arguments.keep or directory)
         work.mkdir(exist_ok=True)
-        os.environ["EPOCHFS_CACHE_DIR"] = str(work / "cache")
+        os.environ.update(EPOCHFS_CACHE_DIR=str(work / "cache-repo"), RESTIC_PASSWORD="bench",
+                          RESTIC_CACHE_DIR=str(work / "restic-cache"))
         if not (work / "middle-epoch").exists():
             build(arguments, work)
         bench = Bench(arguments, work)
-        run(arguments.epochfs, "log", work / "repo", "-n", "1")  # the index
+        print(f"{newest_epoch(arguments, work)} epochs in {stored_bytes(work / 'repo') / 1e6:.1f} MB,"
+              f" of a database of {(work / 'live.db').stat().st_size / 1e6:.1f} MB", flush=True)
+        run(arguments.epochfs, "log", work / "young", "-n", "1", "--cache-dir", work / "cache-young")
         for _ in range(arguments.rounds):
             bench.whole()
             bench.random_reads(1, arguments.seconds)
