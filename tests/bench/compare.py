@@ -42,9 +42,10 @@ def stored_bytes(directory):
 class Application:
     """The process that keeps the live database open."""
 
-    def __init__(self, database):
+    def __init__(self, database, percent=1.0):
         self.process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("workload.py"), "serve", database],
+            [sys.executable, Path(__file__).with_name("workload.py"), "serve", database,
+             "--percent", str(percent)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def ask(self, command):
