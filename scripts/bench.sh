@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# Measures epochfs beside restic and borg on one SQLite history, and prints a table of ratios; then what an increment of a small and
-# of a large database costs, how an epoch in the middle
-# of a long history is read, how long histories are indexed, what import, export and indexing make of histories of Grafeo's,
-# and how fast a repository in a bucket is read.
+# Measures epochfs beside restic and borg on one SQLite history, and prints a table of ratios; then what an increment of a small
+# and of a large database costs, how an epoch in the middle of a long history is read, how long histories are indexed, what
+# import, export and indexing make of histories of Grafeo's, and how fast a repository in a bucket is read.
 #
 #   scripts/bench.sh                            500 MB, 20 steps of 1 %
 #   scripts/bench.sh --mb 50 --steps 3 --rounds 1
