@@ -160,6 +160,8 @@ Result<void> Session::serve(const StopSignals& signals) {
   const int failure = fuse_session_loop_mt(session_, config.get());
   ::eventfd_write(done.get(), 1);
   watcher.join();
+  // Once detached, the kernel ends the connection with the last file, be it among requests.
+  if (failure == -ECONNABORTED && detached_) return {};
   if (failure < 0) return Error::from_errno(-failure, "serving " + mountpoint_);
   return {};
 }

@@ -1,0 +1,194 @@
+// One mount and a crowd: many readers, many open files, readers and a server that are killed, a
+// repository that is away for a while. Whatever is read is right, or an error.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <random>
+
+#include "tests/capture/other_process.h"
+#include "tests/mount/mounted_repository.h"
+#include "tests/support/random_history.h"
+#include "tests/support/sanitizer.h"
+#include "tests/support/sqlite_history.h"
+
+namespace epochfs::test {
+namespace {
+
+using engine::UniqueFd;
+
+class CrowdedMountTest : public MountedRepositoryTest {
+ protected:
+  // A history with so many epochs, backed up and mounted. What the server says is looked at when it
+  // ends: sanitizers tell what they find there.
+  void serve_epochs(std::size_t count) {
+    history_.emplace(database(), 60);
+    backup();
+    history_->commit(count - 1);
+    backup();
+    serve();
+  }
+  void serve() {
+    const std::vector<std::string> command = {EPOCHFS_COMMAND, "mount", "--foreground",
+                                              repository(), mountpoint()};
+    ProcessOptions options = environment();
+    options.timeout = std::chrono::minutes(8);
+    server_ = std::make_unique<Process>(command, options);
+    ASSERT_TRUE(eventually([&] { return std::filesystem::exists(tree() + "/latest"); }));
+  }
+  void expect_a_clean_end() {
+    server_->signal(SIGTERM);
+    const ProcessResult result = server_->wait();
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    for (const char* finding : {"Sanitizer", "runtime error"})
+      EXPECT_EQ(result.err.find(finding), std::string::npos) << result.err;
+    server_.reset();
+  }
+  void TearDown() override {
+    if (server_) expect_a_clean_end();
+  }
+
+  [[nodiscard]] std::string file_of(std::size_t index) const {
+    return epoch_file(fmt::format("{:010}", index + 1));
+  }
+
+  // Opens any epoch and compares some of it: 0, an error number, or -1 for wrong bytes.
+  [[nodiscard]] int look(std::mt19937_64& random) const {
+    const std::size_t index = random() % history_->moments().size();
+    const UniqueFd file(::open(file_of(index).c_str(), O_RDONLY | O_CLOEXEC));
+    return file ? look(file.get(), index, random) : errno;
+  }
+  [[nodiscard]] int look(int file, std::size_t index, std::mt19937_64& random) const {
+    const std::string& image = history_->moments().at(index).image;
+    const std::size_t begin = random() % image.size();
+    std::string bytes(std::min<std::size_t>(random() % 20'000 + 1, image.size() - begin), '\0');
+    const ssize_t count = ::pread(file, bytes.data(), bytes.size(), static_cast<off_t>(begin));
+    if (count < 0) return errno;
+    const bool is_right = static_cast<std::size_t>(count) == bytes.size() &&
+                          image.compare(begin, bytes.size(), bytes) == 0;
+    return is_right ? 0 : -1;
+  }
+  // The newest epoch there is, asked as a database.
+  [[nodiscard]] bool latest_is_a_database() const {
+    LiveDatabase latest(tree() + "/latest/app.db");
+    return latest.ask("PRAGMA quick_check") == "ok" &&
+           latest.ask("SELECT count(*) FROM ledger") != "0";
+  }
+  [[nodiscard]] bool is_all_listed() const { return epochs().size() == history_->moments().size(); }
+
+  std::unique_ptr<OtherProcess> reader(std::uint64_t seed, int looks) const {
+    return std::make_unique<OtherProcess>([this, seed, looks](const OtherProcess::Ready& ready) {
+      ready();
+      std::mt19937_64 random(seed);
+      for (int i = 0; i < looks; ++i) {
+        const std::uint64_t kind = random() % 20;
+        const bool good = kind == 0   ? latest_is_a_database()
+                          : kind == 1 ? epochs().size() >= history_->moments().size()
+                                      : look(random) == 0;
+        if (!good) return false;
+      }
+      return true;
+    });
+  }
+
+  std::optional<SqliteHistory> history_;
+  std::unique_ptr<Process> server_;
+};
+
+TEST_F(CrowdedMountTest, GivesEveryReaderTheRightBytesWhileBackupsArrive) {
+  const std::size_t readers = 64 / one_of_many_under_sanitizers(8);
+  const std::uint64_t seed = test_seed();
+  SCOPED_TRACE(testing::Message() << "EPOCHFS_TEST_SEED=" << seed);
+  serve_epochs(30);
+  std::vector<std::unique_ptr<OtherProcess>> crowd;
+  for (std::size_t i = 0; i < readers; ++i) crowd.push_back(reader(seed + i, 200));
+  for (std::size_t round = 0; round < 4; ++round) {
+    history_->commit(2);
+    backup();
+    EXPECT_TRUE(eventually([&] { return is_all_listed(); }));
+    for (std::size_t i = round; i < readers; i += 8) {  // the rest live to tell
+      crowd[i]->kill_now();
+      crowd[i] = reader(seed + readers + i, 100);
+    }
+  }
+  for (const auto& one : crowd) EXPECT_EQ(one->join(), 0);
+}
+
+TEST_F(CrowdedMountTest, ServesTenThousandOpenFiles) {
+  const std::size_t files = 10'000 / one_of_many_under_sanitizers(10);
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  limit.rlim_cur = std::max<rlim_t>(limit.rlim_cur, files + 500);
+  limit.rlim_max = std::max(limit.rlim_cur, limit.rlim_max);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0) << "this test needs so many descriptors";
+  const std::uint64_t seed = test_seed();
+  SCOPED_TRACE(testing::Message() << "EPOCHFS_TEST_SEED=" << seed);
+  std::mt19937_64 random(seed);
+  serve_epochs(50);
+  std::vector<std::pair<UniqueFd, std::size_t>> open;
+  for (std::size_t i = 0; i < files; ++i) {
+    const std::size_t index = i % history_->moments().size();
+    open.emplace_back(UniqueFd(::open(file_of(index).c_str(), O_RDONLY | O_CLOEXEC)), index);
+    ASSERT_TRUE(open.back().first) << i << ": " << std::strerror(errno);
+  }
+  for (const auto& [file, index] : open) ASSERT_EQ(look(file.get(), index, random), 0);
+  open.clear();
+  EXPECT_EQ(look(random), 0);
+}
+
+TEST_F(CrowdedMountTest, LetsNoReaderHangWhenTheServerIsKilled) {
+  const std::uint64_t seed = test_seed();
+  SCOPED_TRACE(testing::Message() << "EPOCHFS_TEST_SEED=" << seed);
+  serve_epochs(20);
+  std::vector<std::unique_ptr<OtherProcess>> crowd;
+  for (std::uint64_t i = 0; i < 8; ++i) {
+    crowd.push_back(std::make_unique<OtherProcess>([&](const OtherProcess::Ready& ready) {
+      std::mt19937_64 random(seed + i);
+      ready();
+      int outcome = 0;
+      while (outcome == 0) outcome = look(random);
+      return outcome > 0;  // an error, and not wrong bytes
+    }));
+  }
+  server_->signal(SIGKILL);
+  EXPECT_EQ(server_->wait().exit_code, 128 + SIGKILL);
+  for (const auto& one : crowd) EXPECT_EQ(one->join(), 0);
+  std::mt19937_64 random(seed);
+  EXPECT_EQ(look(random), ENOTCONN);
+  unmount();
+  serve();
+  EXPECT_EQ(look(random), 0);
+}
+
+TEST_F(CrowdedMountTest, IsRightAgainWhenTheRepositoryIsBack) {
+  const std::uint64_t seed = test_seed();
+  SCOPED_TRACE(testing::Message() << "EPOCHFS_TEST_SEED=" << seed);
+  std::mt19937_64 random(seed);
+  serve_epochs(20);
+  std::filesystem::rename(repository(), path("away"));
+  int failures = 0;
+  for (int i = 0; i < 100; ++i) {
+    const int outcome = look(random);
+    EXPECT_NE(outcome, -1);
+    failures += outcome != 0 ? 1 : 0;
+  }
+  EXPECT_GT(failures, 0);
+  std::filesystem::rename(path("away"), repository());
+  EXPECT_TRUE(eventually([&] { return look(random) == 0; }));
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(look(random), 0);
+  history_->commit();
+  backup();
+  EXPECT_TRUE(eventually([&] { return is_all_listed(); }));
+  EXPECT_EQ(read_file(tree() + "/latest/app.db"), history_->moments().back().image);
+}
+
+}  // namespace
+}  // namespace epochfs::test
