@@ -117,7 +117,7 @@ class Backup {
       writer_->describe(info.engine, info.file_name);
     else
       TRY(check_same_database(info));
-    TRY_ASSIGN(tip_, load_tip());
+    TRY_ASSIGN(tip_, load_first_tip());
     tip_is_old_ = false;
     if (tip_)
       TRY(take_changes());
@@ -150,10 +150,28 @@ class Backup {
                        reason);
   }
 
+  // The index is no part of a backup: a cache that has no room for it (which LMDB calls an I/O
+  // error when a part of a page still fits) must not keep anybody from one.
+  Result<std::optional<Tip>> load_first_tip() {
+    auto tip = load_tip();
+    if (tip || (tip.error().code != Code::kNoSpace && tip.error().code != Code::kIo)) return tip;
+    auto elsewhere = index_elsewhere().and_then([this] { return load_tip(); });
+    if (!elsewhere) return tip;
+    report_.warning = std::move(tip).error().text;
+    return elsewhere;
+  }
+
+  Result<void> index_elsewhere() {
+    TRY_ASSIGN(TemporaryDirectory directory, TemporaryDirectory::create(temporary_parent()));
+    other_cache_.emplace(std::move(directory));
+    TRY_ASSIGN(indexed_, open_target(options_.location, other_cache_->path(), false));
+    return {};
+  }
+
   // nullopt when nothing can be built upon: no epoch yet, or a chain that is broken before its end.
   Result<std::optional<Tip>> load_tip() {
     if (writer_->manifest().segments.empty()) return std::optional<Tip>();
-    const NativeParts& parts = repository_->parts();
+    const NativeParts& parts = (indexed_ ? indexed_ : repository_)->parts();
     TRY_ASSIGN(const DatabaseRow row,
                bring_up_to_date(*parts.index, *parts.storage, writer_->manifest(),
                                 writer_->manifest_version(), std::exchange(look_again_, false)));
@@ -387,6 +405,8 @@ class Backup {
   BackupOptions options_;
   BackupReport report_;
   std::shared_ptr<NativeRepository> repository_;
+  std::optional<TemporaryDirectory> other_cache_;
+  std::shared_ptr<NativeRepository> indexed_;  // with the index in there; nullptr: repository_
   std::optional<NativeWriter> writer_;
   std::unique_ptr<Snapshot> snapshot_;
   std::optional<Tip> tip_;
