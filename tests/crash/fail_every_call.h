@@ -1,0 +1,143 @@
+// Lets each system call that a program makes fail, one run for each.
+//
+// What the dynamic loader does before main() is left out: the counting begins behind the first call
+// of `kFirstCallOfMain`, and the loader's calls of each kind are skipped by number. strace counts
+// for each thread by itself, so the first calls of a worker that the loader makes more often on the
+// main thread (mmap, mostly) are out of reach.
+//
+// A call that changes something fails with each of the errors, any other with the next of them in
+// turn; with $EPOCHFS_TEST_ALL_FAULTS set each fails with each.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/support/process.h"
+#include "tests/support/temporary_directory.h"
+
+namespace epochfs::test {
+
+class FailEveryCall {
+ public:
+  // Brings everything to the state before the run.
+  std::function<void()> prepare;
+  // Runs the program behind the words `under`.
+  std::function<ProcessResult(std::vector<std::string> under)> run;
+  // Looks at what a run left of which one call failed.
+  std::function<void(const ProcessResult&)> check;
+
+  void fail_everywhere() { fail(false); }
+  // Those that change something, with the next of the errors in turn: where a look takes long.
+  void fail_where_something_changes() { fail(true); }
+
+ private:
+  static constexpr const char* kFirstCallOfMain = "prlimit64(0, RLIMIT_NOFILE,";
+  static constexpr std::array kErrors = {"EIO", "ENOSPC", "EINTR", "EMFILE", "ENOMEM"};
+
+  struct Numbers {
+    int before_main = 0;
+    int all = 0;                // on the thread that makes most of them
+    std::set<int> to_an_event;  // adding one to an eventfd cannot fail either
+  };
+
+  // Calls that cannot fail or do not return, and those with which a failure cannot be played: brk
+  // tells of one by an address, what close() was called for is closed all the same, and the
+  // library takes a munmap() of its own that fails for a mistake.
+  static bool cannot_fail(const std::string& call) {
+    static const std::set<std::string> kCalls = {"arch_prctl",      "brk",
+                                                 "close",           "munmap",
+                                                 "execve",          "exit",
+                                                 "exit_group",      "futex",
+                                                 "geteuid",         "getpid",
+                                                 "gettid",          "getuid",
+                                                 "madvise",         "rseq",
+                                                 "rt_sigaction",    "rt_sigprocmask",
+                                                 "sched_yield",     "set_tid_address",
+                                                 "set_robust_list", "restart_syscall"};
+    return kCalls.contains(call);
+  }
+  static bool changes_something(const std::string& call) {
+    static const std::set<std::string> kCalls = {"write",     "writev",    "pwrite64",  "fsync",
+                                                 "fdatasync", "rename",    "renameat2", "linkat",
+                                                 "unlink",    "unlinkat",  "mkdir",     "mkdirat",
+                                                 "msync",     "ftruncate", "fallocate"};
+    return kCalls.contains(call);
+  }
+
+  void fail(bool only_changes) {
+    ASSERT_EQ(test::run({"strace", "-V"}).exit_code, 0) << "this test needs strace";
+    int failures = 0;
+    for (const auto& [call, numbers] : count_calls()) {
+      if (only_changes && !changes_something(call)) continue;
+      for (int n = numbers.before_main + 1; n <= numbers.all; ++n) {
+        if (numbers.to_an_event.contains(n)) continue;
+        for (const std::string& error : errors_for(call, only_changes)) {
+          SCOPED_TRACE(testing::Message()
+                       << call << " number " << n << " of " << numbers.all << ": " << error);
+          const ProcessResult result = run_with_failing(call, n, error);
+          failures += result.exit_code != 0 ? 1 : 0;
+          check(result);
+          if (testing::Test::HasFailure()) return;
+        }
+      }
+    }
+    EXPECT_GE(failures, 20) << "hardly anything failed: did the calls change their names?";
+  }
+
+  std::vector<std::string> errors_for(const std::string& call, bool only_changes) {
+    const bool all = !only_changes && changes_something(call);
+    if (all || std::getenv("EPOCHFS_TEST_ALL_FAULTS") != nullptr)
+      return {kErrors.begin(), kErrors.end()};
+    return {kErrors.at(turn_++ % kErrors.size())};
+  }
+
+  [[nodiscard]] ProcessResult run_with_failing(const std::string& call, int n,
+                                               const std::string& error) const {
+    prepare();
+    const std::string inject = "inject=" + call + ":error=" + error + ":when=" + std::to_string(n);
+    return run({"strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=" + call, "-e", inject});
+  }
+
+  // One run in which nothing fails.
+  [[nodiscard]] std::map<std::string, Numbers> count_calls() const {
+    prepare();
+    const TemporaryDirectory directory;
+    const std::string log = directory / "calls";
+    const ProcessResult result = run({"strace", "-f", "-qq", "-o", log});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    std::map<std::string, std::map<std::string, int>> counts;  // call, thread
+    std::map<std::string, Numbers> numbers;
+    bool in_main = false;
+    std::ifstream lines(log);
+    for (std::string line; std::getline(lines, line);) {
+      const std::size_t space = line.find(' ');
+      const std::size_t name = line.find_first_not_of(' ', space);
+      const std::size_t bracket = line.find('(');
+      if (bracket == std::string::npos || line[name] == '<' || line[name] == '+') continue;
+      const std::string call = line.substr(name, bracket - name);
+      in_main = in_main || line.find(kFirstCallOfMain) != std::string::npos;
+      if (cannot_fail(call)) continue;
+      const int count = ++counts[call][line.substr(0, space)];
+      Numbers& known = numbers[call];
+      known.all = std::max(known.all, count);
+      if (!in_main) known.before_main = known.all;
+      if (line.find(R"(, "\1\0\0\0\0\0\0\0", 8))") != std::string::npos)
+        known.to_an_event.insert(count);
+    }
+    EXPECT_TRUE(in_main) << kFirstCallOfMain;
+    return numbers;
+  }
+
+  std::size_t turn_ = 0;
+};
+
+}  // namespace epochfs::test
