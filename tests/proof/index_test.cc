@@ -1,0 +1,187 @@
+// The index in the cache directory, damaged, replaced, taken away or without room: what is given is
+// right, or the command says why it gives nothing. Bits that flip within LMDB's pages may also end
+// it; nothing wrong is given even then.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+
+#include "tests/mount/mounted_repository.h"
+#include "tests/proof/damage_cases.h"
+#include "tests/support/live_database.h"
+#include "tests/support/sanitizer.h"
+
+namespace epochfs::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kCutStep = 4096 * one_of_many_under_sanitizers(4);
+constexpr std::size_t kIndexPage = 4096;
+// In a page of LMDB's: its number, flags, bounds, places of items; and items, which grow from its
+// end.
+constexpr std::size_t kFlippedPlaces[] = {0,  3,  10,   12,   13,   14,   15,   16,   17,  18,
+                                          20, 24, 3000, 3600, 3900, 4000, 4040, 4080, 4095};
+constexpr int kKills = 20 / static_cast<int>(one_of_many_under_sanitizers(4));
+constexpr int kSignal = 128;  // exit codes from here on: a signal ended it
+
+class IndexTroubleTest : public MountedRepositoryTest {
+ protected:
+  void SetUp() override { fs::permissions(path(""), fs::perms(0755)); }
+
+  // Built by a command.
+  std::string index_file() {
+    expect_right("the first");
+    for (const auto& entry : fs::directory_iterator(path("cache")))
+      if (entry.is_directory()) return entry.path().string() + "/index.lmdb";
+    ADD_FAILURE() << "no index";
+    return "";
+  }
+
+  ProcessResult restore() {
+    return epochfs({"restore", "--force", repository() + "#c000@3", path("out")});
+  }
+  bool is_right() {
+    fs::remove(path("out"));
+    const ProcessResult result = restore();
+    EXPECT_LT(result.exit_code, kSignal) << result.err;
+    EXPECT_FALSE(result.timed_out);
+    if (result.exit_code != 0) {
+      EXPECT_FALSE(result.err.empty());
+      return false;
+    }
+    EXPECT_TRUE(file_bytes(path("out")) == specimen_.epochs.at(3).contents[0]) << "wrong bytes";
+    return true;
+  }
+  void expect_right(const std::string& what) { EXPECT_TRUE(is_right()) << what; }
+
+  const Specimen specimen_ = make_sqlite_specimen(4096);
+  const Copies copies_{specimen_, repository(), 1};
+};
+
+TEST_F(IndexTroubleTest, IsBuiltAgainWhenItWasCut) {
+  const std::string file = index_file();
+  const std::string good = file_bytes(file);
+  for (std::size_t size = 0; size < good.size(); size += kCutStep) {
+    for (const std::size_t cut : {size, size + 1, size + 2000}) {
+      write_file(file, good.substr(0, cut));
+      expect_right(fmt::format("cut to {}", cut));
+    }
+  }
+}
+
+TEST_F(IndexTroubleTest, GivesNoWrongByteWhenItsBitsFlip) {
+  const std::string file = index_file();
+  const std::string good = file_bytes(file);
+  std::size_t right = 0;
+  for (std::size_t page = 0; page < good.size(); page += kIndexPage) {
+    for (const std::size_t at : kFlippedPlaces) {
+      std::string bad = good;
+      char& byte = bad.at(page + at);
+      byte = static_cast<char>(byte ^ 0x04);
+      write_file(file, bad);
+      SCOPED_TRACE(fmt::format("byte {} of page {}", at, page / kIndexPage));
+      fs::remove(path("out"));
+      const ProcessResult result = restore();
+      EXPECT_FALSE(result.timed_out);
+      if (result.exit_code != 0) {
+        // LMDB has no sums over its pages, and trusts what they say of themselves.
+        EXPECT_TRUE(result.exit_code >= kSignal || !result.err.empty());
+        EXPECT_FALSE(fs::exists(path("out")));
+        continue;
+      }
+      ++right;
+      EXPECT_TRUE(file_bytes(path("out")) == specimen_.epochs.at(3).contents[0]) << "wrong bytes";
+    }
+  }
+  EXPECT_GT(right, 0U);
+  write_file(file, good);
+  expect_right("mended");
+}
+
+TEST_F(IndexTroubleTest, IsBuiltAgainWhenSomethingElseIsInItsPlace) {
+  const std::string file = index_file();
+  const std::string outside = path("outside");
+  const auto in_place = [&](const std::string& what, const std::function<void()>& put) {
+    fs::remove_all(file);
+    fs::remove_all(file + "-lock");
+    put();
+    SCOPED_TRACE(what);
+    is_right();
+    fs::remove_all(file);
+    expect_right(what + " is gone");
+  };
+  in_place("nothing", [] {});
+  in_place("a directory", [&] { fs::create_directory(file); });
+  in_place("a FIFO", [&] { ASSERT_EQ(::mkfifo(file.c_str(), 0600), 0); });
+  in_place("a link to nowhere", [&] { fs::create_symlink(path("nowhere"), file); });
+  in_place("a link to itself", [&] { fs::create_symlink(file, file); });
+  in_place("text", [&] { write_file(file, std::string(100'000, 't')); });
+  in_place("zeros", [&] { write_file(file, std::string(100'000, '\0')); });
+  write_file(outside, "not ours");
+  in_place("a link to a file", [&] { fs::create_symlink(outside, file); });
+  EXPECT_EQ(file_bytes(outside), "not ours");
+  in_place("a directory as its lock", [&] { fs::create_directory(file + "-lock"); });
+  fs::remove_all(file + "-lock");
+  expect_right("mended");
+}
+
+TEST_F(IndexTroubleTest, MayBeDeletedUnderAMount) {
+  mount();
+  const std::string epoch = mountpoint() + "/c000/epochs/3/" + specimen_.epochs.at(3).files[0].path;
+  EXPECT_TRUE(file_bytes(epoch) == specimen_.epochs.at(3).contents[0]);
+  fs::remove_all(path("cache"));
+  for (const auto& [number, expected] : specimen_.epochs) {
+    const std::string directory = mountpoint() + fmt::format("/c000/epochs/{}/", number);
+    EXPECT_TRUE(file_bytes(directory + expected.files[0].path) == expected.contents[0]) << number;
+  }
+  expect_right("beside the mount");
+}
+
+TEST_F(IndexTroubleTest, SaysSoWhereNothingCanBeWritten) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root to become another user";
+  fs::create_directory(path("cache"));
+  fs::permissions(path("cache"), fs::perms(0755));
+  fs::permissions(repository(), fs::perms(0755));
+  fs::permissions(repository() + "/c000", fs::perms(0755));
+  const ProcessResult result =
+      run(joined(as_nobody(),
+                 {EPOCHFS_COMMAND, "log", repository() + "#c000", "--cache-dir", path("cache")}),
+          environment());
+  EXPECT_GT(result.exit_code, 0);
+  EXPECT_LT(result.exit_code, kSignal);
+  EXPECT_NE(result.err.find(path("cache")), std::string::npos) << result.err;
+}
+
+TEST_F(IndexTroubleTest, SaysSoWhereThereIsNoRoom) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root to mount a small filesystem";
+  fs::create_directory(path("cache"));
+  for (const int kib : {4, 16, 64, 96, 128, 160, 192, 256}) {
+    const std::string size = fmt::format("size={}k", kib);
+    ASSERT_EQ(::mount("tmpfs", path("cache").c_str(), "tmpfs", 0, size.c_str()), 0);
+    SCOPED_TRACE(size);
+    is_right();
+    ASSERT_EQ(::umount(path("cache").c_str()), 0);
+  }
+  expect_right("with room");
+}
+
+TEST_F(IndexTroubleTest, IsSoundAfterItsBuilderWasKilled) {
+  for (int i = 0; i < kKills; ++i) {
+    fs::remove_all(path("cache"));
+    {
+      Process victim({EPOCHFS_COMMAND, "log", repository() + "#c000"}, environment());
+      victim.ends_within(std::chrono::milliseconds(i));
+      victim.signal(SIGKILL);
+      victim.wait();
+    }
+    expect_right(fmt::format("killed after {} ms", i));
+  }
+}
+
+}  // namespace
+}  // namespace epochfs::test
