@@ -148,6 +148,7 @@ class DatabaseVerifier {
     std::uint32_t plain_bytes = 0;           // of a block
     std::vector<std::uint64_t> page_hashes;  // of a block
     std::vector<Epoch> epochs;               // of a record
+    Epoch first_lost;                        // of a record, when it is damaged
     std::optional<std::string> damage;
   };
 
@@ -202,10 +203,14 @@ class DatabaseVerifier {
         return std::move(unit);  // the base's own check has named it and all that it costs
       }
       const auto decoded = decode_record(stored, unit.page, page_size, base->bytes);
-      if (!decoded)
+      if (!decoded) {
         unit.damage = decoded.error().text;
-      else if (decoded->epochs != unit.epochs)
+      } else if (decoded->epochs != unit.epochs) {
         unit.damage = "holds other epochs than the table says";
+        // Whoever believes the table misses what the record has before them.
+        const Epoch earliest = std::min(unit.first_lost, decoded->epochs.front());
+        unit.first_lost = std::max(entry.start_epoch, earliest);
+      }
       return std::move(unit);
     };
     const auto note = [&](Unit&& unit) -> Result<void> {
@@ -213,7 +218,7 @@ class DatabaseVerifier {
       TRY_ASSIGN(const Epoch last, last_reading(unit.page, unit.epochs.back(), entry));
       add_damage(entry.filename,
                  fmt::format("page {}, at byte {}: {}", unit.page.get(), unit.offset, *unit.damage),
-                 unit.epochs.front(), last);
+                 unit.first_lost, last);
       return {};
     };
     OrderedPipeline<Unit, Unit> pipeline(parts_.ahead.readers,
@@ -224,6 +229,7 @@ class DatabaseVerifier {
       unit.stored_bytes = row.stored_bytes;
       unit.page = row.page;
       unit.epochs = row.epochs;
+      unit.first_lost = row.epochs.front();
       return pipeline.push(std::move(unit));
     }));
     return pipeline.finish();

@@ -230,6 +230,7 @@ class EntryIntake {
 
   void add(const Result<JsonFields>& row) {
     ++number_;
+    if (document_.unfit_count > kUnfitEntriesMax) return;  // it is refused anyway
     auto entry = row.and_then(is_grafeo_ ? grafeo_entry : page_entry);
     if (entry)
       document_.segments.push_back(*std::move(entry));
@@ -349,7 +350,7 @@ Result<Manifest> parse_manifest(ByteView json) {
   const JsonFields& fields = document.fields;
   TRY(fields.expect_array("segments"));
   if (document.unfit_count > kUnfitEntriesMax)
-    return Error::corrupt(fmt::format("{} segments that make no sense", document.unfit_count));
+    return Error::corrupt(fmt::format("more than {} segments make no sense", kUnfitEntriesMax));
 
   Manifest manifest;
   TRY_ASSIGN(manifest.database, object_name(fields, "database"));
