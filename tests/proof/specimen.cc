@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <stdexcept>
 
@@ -81,16 +82,24 @@ Result<std::string> bytes_of(const engine::File& file) {
   return bytes;
 }
 
+// Piece by piece: an epoch may claim any size.
 Result<std::string> restored_image(const engine::EpochImage& image) {
+  constexpr std::uint64_t kPiecePages = 64;
   const engine::PageSize page_size = image.page_size();
   const std::uint64_t pages = page_size.pages_in(image.facts().size_bytes);
-  std::string bytes(pages * page_size.bytes(), '\0');
+  std::string bytes;
+  std::string piece;
   std::vector<std::uint64_t> hashes;
-  if (pages > 0)
-    TRY(image.read_pages(engine::PageNo(1), std::as_writable_bytes(std::span(bytes)), hashes));
   engine::StateHash state;
   state.add_size(image.facts().size_bytes);
-  for (std::size_t i = 0; i < hashes.size(); ++i) state.add(engine::page_no(i + 1), hashes[i]);
+  for (std::uint64_t done = 0; done < pages; done += kPiecePages) {
+    piece.resize(std::min(kPiecePages, pages - done) * page_size.bytes());
+    TRY(image.read_pages(engine::page_no(done + 1), std::as_writable_bytes(std::span(piece)),
+                         hashes));
+    for (std::size_t i = 0; i < hashes.size(); ++i)
+      state.add(engine::page_no(done + i + 1), hashes[i]);
+    bytes += piece;
+  }
   if (state != image.facts().state) return engine::Error::corrupt("another state");
   bytes.resize(image.facts().size_bytes);
   return bytes;

@@ -1,0 +1,180 @@
+// What is no plain file in a repository, and forged databases by the hundred, as the command meets
+// them: it opens nothing outside, keeps within its memory, and serves the good one among them.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <regex>
+#include <sstream>
+
+#include "engine/core/handle.h"
+#include "tests/mount/mounted_repository.h"
+#include "tests/proof/hostile_cases.h"
+#include "tests/support/live_database.h"
+#include "tests/support/sanitizer.h"
+
+namespace epochfs::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kEndedBySignal = 128;
+constexpr std::size_t kForgedMax = 150 / one_of_many_under_sanitizers(5);
+constexpr std::size_t kOneForgedOf = 31;
+// What a command may hold beside its cache, which is 64 MiB where nothing else is said.
+constexpr std::size_t kMemoryKiBMax = (64 + 64) * 1024;
+
+class HostileFilesTest : public MountedRepositoryTest {
+ protected:
+  using Put = std::function<void(const std::string& file, const std::string& content)>;
+
+  std::vector<std::pair<std::string, Put>> kinds() const {
+    const std::string outside = path("outside");
+    return {
+        {"link outside",
+         [outside](const std::string& file, const std::string& content) {
+           write_file(outside, content);
+           fs::create_symlink(outside, file);
+         }},
+        {"link to a neighbour",
+         [](const std::string& file, const std::string&) {
+           fs::create_symlink("../c000/" + fs::path(file).filename().string(), file);
+         }},
+        {"link to itself",
+         [](const std::string& file, const std::string&) { fs::create_symlink(file, file); }},
+        {"link to a device", [](const std::string& file,
+                                const std::string&) { fs::create_symlink("/dev/zero", file); }},
+        {"FIFO", [](const std::string& file,
+                    const std::string&) { ASSERT_EQ(::mkfifo(file.c_str(), 0600), 0); }},
+        {"device",
+         [](const std::string& file, const std::string&) {
+           if (::geteuid() != 0) return;  // then it is missing, which is as bad
+           ASSERT_EQ(::mknod(file.c_str(), S_IFCHR | 0600, makedev(1, 5)), 0);
+         }},
+        {"socket",
+         [](const std::string& file, const std::string&) {
+           const engine::UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM, 0));
+           sockaddr_un address{};
+           address.sun_family = AF_UNIX;
+           ASSERT_LT(file.size(), sizeof(address.sun_path));
+           file.copy(address.sun_path, file.size());
+           // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): as bind() wants it
+           ASSERT_EQ(::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)),
+                     0);
+         }},
+        {"directory",
+         [](const std::string& file, const std::string&) { fs::create_directory(file); }},
+    };
+  }
+
+  // The files that are opened in the log of `strace -y`, by where they are.
+  static std::vector<std::string> opened(const std::string& log) {
+    static const std::regex kResult(R"(= \d+<([^>]*)>)");
+    std::vector<std::string> paths;
+    std::istringstream lines(file_bytes(log));
+    for (std::string line; std::getline(lines, line);) {
+      std::smatch found;
+      if (std::regex_search(line, found, kResult)) paths.push_back(found[1]);
+    }
+    return paths;
+  }
+
+  void expect_inside(const std::vector<std::string>& paths) const {
+    EXPECT_GT(paths.size(), 100U);
+    // Its own, and what any program opens; the scratch directory of a command has a name like ours.
+    const std::regex allowed(
+        fmt::format("({}|{}|{}/epochfs-[A-Za-z0-9]{{6}}|/usr|/lib[^/]*|/etc|/proc|/sys)(/.*)?|"
+                    "/dev/(null|fuse|urandom)",
+                    repository(), path("cache"), fs::temp_directory_path().string()));
+    for (const std::string& opened_path : paths)
+      EXPECT_TRUE(std::regex_match(opened_path, allowed)) << opened_path;
+  }
+
+  std::vector<std::string> traced(const std::vector<std::string>& arguments) const {
+    const std::string log = path("trace");
+    const ProcessResult result = run(joined({"strace", "-f", "-qq", "-y", "-o", log, "-e",
+                                             "trace=open,openat,openat2", EPOCHFS_COMMAND},
+                                            arguments),
+                                     environment());
+    EXPECT_LT(result.exit_code, kEndedBySignal) << result.err;
+    return opened(log);
+  }
+
+  void expect_good_in_mount(const Specimen& specimen) {
+    mount({"--cache", "16M"});
+    for (const auto& [number, expected] : specimen.epochs) {
+      const std::string directory = mountpoint() + fmt::format("/c000/epochs/{}/", number);
+      EXPECT_TRUE(file_bytes(directory + expected.files[0].path) == expected.contents[0]) << number;
+    }
+    // Whoever walks gets errors or files, and to the end.
+    for (const std::string& name : list_directory(mountpoint())) {
+      std::error_code error;
+      for (const auto& epoch : fs::directory_iterator(mountpoint() + "/" + name + "/epochs", error))
+        for (const auto& file : fs::directory_iterator(epoch.path(), error))
+          if (file.is_regular_file(error))
+            fs::copy_file(file.path(), path("copy"), fs::copy_options::overwrite_existing, error);
+    }
+    unmount();
+  }
+};
+
+TEST_F(HostileFilesTest, AreNeitherOpenedNorInTheWay) {
+  const Specimen specimen = make_sqlite_specimen(512);
+  const std::vector<std::string> files = {kManifest, specimen.segments[0], specimen.segments[1],
+                                          "cursor.json"};
+  Copies copies(specimen, repository(), 1 + files.size() * kinds().size());
+  std::size_t copy = 0;
+  for (const std::string& name : files) {
+    for (const auto& [what, put] : kinds()) {
+      const std::string file = repository() + "/" + copies.name(++copy) + "/" + name;
+      const std::string content = file_bytes(file);
+      fs::remove(file);
+      SCOPED_TRACE(what);
+      put(file, content);
+    }
+  }
+  fs::create_directory(path("outside-database"));
+  fs::create_directory_symlink(path("outside-database"), repository() + "/link");
+  fs::create_directory_symlink("loop", repository() + "/loop");
+  EXPECT_EQ(epochfs({"verify", repository()}).exit_code, 4);
+  expect_inside(traced({"verify", repository()}));
+  expect_inside(traced({"info", repository()}));
+  expect_inside(traced({"log", repository() + "#c000"}));
+  expect_good_in_mount(specimen);
+}
+
+TEST_F(HostileFilesTest, AndForgedDatabasesLeaveTheGoodOneAlone) {
+  const Specimen specimen = make_sqlite_specimen(512);
+  Copies copies(specimen, repository(), kForgedMax + 1);
+  std::size_t copy = 0;
+  std::size_t number = 0;
+  for_each_hostile(specimen, [&](const HostileCase& hostile) {
+    const bool is_document = hostile.how.what.find("manifest is") != std::string::npos;
+    if (copy == kForgedMax || (!is_document && number++ % kOneForgedOf != 0)) return;
+    if (copies.damage(copy + 1, hostile.how)) ++copy;
+  });
+  EXPECT_EQ(copy, kForgedMax);
+  for (const char* const command : {"info", "verify"}) {
+    const ProcessResult result = epochfs({command, repository()});
+    EXPECT_LT(result.exit_code, kEndedBySignal) << command << result.err;
+    EXPECT_FALSE(result.timed_out) << command;
+  }
+  rusage used{};
+  ASSERT_EQ(::getrusage(RUSAGE_CHILDREN, &used), 0);
+#ifndef EPOCHFS_SANITIZED
+  EXPECT_LE(static_cast<std::size_t>(used.ru_maxrss), kMemoryKiBMax);
+#endif
+  RecordProperty("memory_kib", std::to_string(used.ru_maxrss));
+  expect_inside(traced({"verify", repository()}));
+  expect_good_in_mount(specimen);
+}
+
+}  // namespace
+}  // namespace epochfs::test
