@@ -1,6 +1,7 @@
 // `epochfs backup` of a database of Grafeo's, into a directory in Grafeo's own format and into a
-// repository of ours, killed at each of its system calls that change anything: the manifest names
-// whole segments only, and the next backup makes of it what would have been made without the crash.
+// repository of ours, killed at each of its system calls that change anything, and with each of
+// them failing: the manifest names whole segments only, and the next backup makes of it what would
+// have been made without the trouble.
 
 #include <gtest/gtest.h>
 
@@ -10,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/core/hash.h"
+#include "tests/crash/fail_every_call.h"
 #include "tests/crash/kill_at_every_call.h"
 #include "tests/grafeo/real_grafeo.h"
 
@@ -78,30 +80,53 @@ class RealGrafeoCrashTest : public RealGrafeoTest {
 
   // In `before` is what was there before the backup.
   void kill_everywhere() {
-    prepare();
-    ASSERT_EQ(back_up().exit_code, 0);
-    save_as("whole");
-    const auto old_segments = segments_in(path("before/repo"));
-    const auto whole = segments_in(path("whole/repo"));
-    ASSERT_GT(whole.size(), old_segments.size());
+    learn();
     KillAtEveryCall matrix;
     matrix.prepare = [this] { prepare(); };
     matrix.run = [this](std::vector<std::string> under) { return back_up(std::move(under)); };
-    matrix.check = [&](const ProcessResult& killed) {
-      expect_sound_after_crash();
-      const auto left = segments_in(path("now/repo"));
-      ASSERT_TRUE(left.size() >= old_segments.size() && left.size() <= whole.size());
-      EXPECT_TRUE(std::equal(left.begin(), left.end(), whole.begin()));
-      if (killed.out.find("epoch ") != std::string::npos) {
-        EXPECT_EQ(left, whole);
-      }
-      const ProcessResult next = back_up();
-      EXPECT_EQ(next.exit_code, 0) << next.err;
-      EXPECT_EQ(segments_in(path("now/repo")), whole) << next.out;
-      EXPECT_EQ(cursor_of(path("now")), cursor_of(path("whole")));
-    };
+    matrix.check = [this](const ProcessResult& killed) { expect_good(killed); };
     matrix.kill_everywhere();
   }
+  void fail_everywhere() {
+    learn();
+    FailEveryCall matrix;
+    matrix.prepare = [this] { prepare(); };
+    matrix.run = [this](std::vector<std::string> under) { return back_up(std::move(under)); };
+    matrix.check = [this](const ProcessResult& result) {
+      EXPECT_FALSE(result.timed_out) << "it hangs";
+      EXPECT_LT(result.exit_code, 20) << result.err;
+      EXPECT_EQ(result.exit_code == 0, result.err.empty()) << result.err;
+      expect_good(result);
+    };
+    matrix.fail_where_something_changes();
+  }
+
+ private:
+  // What a backup without trouble makes of it.
+  void learn() {
+    prepare();
+    ASSERT_EQ(back_up().exit_code, 0);
+    save_as("whole");
+    old_segments_ = segments_in(path("before/repo"));
+    whole_ = segments_in(path("whole/repo"));
+    ASSERT_GT(whole_.size(), old_segments_.size());
+  }
+  void expect_good(const ProcessResult& result) {
+    expect_sound_after_crash();
+    const auto left = segments_in(path("now/repo"));
+    ASSERT_TRUE(left.size() >= old_segments_.size() && left.size() <= whole_.size());
+    EXPECT_TRUE(std::equal(left.begin(), left.end(), whole_.begin()));
+    if (result.out.find("epoch ") != std::string::npos) {
+      EXPECT_EQ(left, whole_);
+    }
+    const ProcessResult next = back_up();
+    EXPECT_EQ(next.exit_code, 0) << next.err;
+    EXPECT_EQ(segments_in(path("now/repo")), whole_) << next.out;
+    EXPECT_EQ(cursor_of(path("now")), cursor_of(path("whole")));
+  }
+
+  std::vector<std::string> old_segments_;
+  std::vector<std::string> whole_;
 };
 
 TEST_F(RealGrafeoCrashTest, LeavesWholeSegmentsOnlyWhenTheFirstBackupDies) {
@@ -116,6 +141,14 @@ TEST_F(RealGrafeoCrashTest, KeepsTheOldOrTheNewHistoryWhenAnIncrementDies) {
   live({"commit:3", "crash"});
   save_as("before");
   kill_everywhere();
+}
+
+TEST_F(RealGrafeoCrashTest, KeepsTheOldOrTheNewHistoryWhenACallOfAnIncrementFails) {
+  live({"commit:3", "checkpoint", "commit:3", "crash"});
+  ASSERT_EQ(back_up().exit_code, 0);
+  live({"commit:3", "crash"});
+  save_as("before");
+  fail_everywhere();
 }
 
 class PackedRealGrafeoCrashTest : public RealGrafeoCrashTest {
@@ -150,6 +183,14 @@ TEST_F(PackedRealGrafeoCrashTest, KeepsTheOldOrTheNewHistoryWhenAnIncrementDies)
   live({"commit:3", "crash"});
   save_as("before");
   kill_everywhere();
+}
+
+TEST_F(PackedRealGrafeoCrashTest, KeepsTheOldOrTheNewHistoryWhenACallOfAnIncrementFails) {
+  live({"commit:3", "checkpoint", "commit:3", "crash"});
+  ASSERT_EQ(back_up().exit_code, 0);
+  live({"commit:3", "crash"});
+  save_as("before");
+  fail_everywhere();
 }
 
 }  // namespace

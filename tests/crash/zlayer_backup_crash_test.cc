@@ -1,12 +1,13 @@
-// `epochfs backup` into ZLayer's layout, killed at each of its system calls that change anything:
-// the original's restore makes a committed state of what is left, readers see what was committed
-// and nothing else, and the next backup needs no human.
+// `epochfs backup` into ZLayer's layout, killed at each of its system calls that change anything,
+// and with each of them failing: the original's restore makes a committed state of what is left,
+// readers see what was committed and nothing else, and the next backup needs no human.
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <filesystem>
 
+#include "tests/crash/fail_every_call.h"
 #include "tests/crash/kill_at_every_call.h"
 #include "tests/support/sqlite_history.h"
 
@@ -66,32 +67,46 @@ class ZlayerBackupCrashTest : public testing::Test {
 
   // Epochs are the moments of the history, of which the first `before` were stored before.
   void kill_everywhere(const SqliteHistory& history, std::size_t before) {
+    KillAtEveryCall matrix;
+    matrix.prepare = [this] { prepare(); };
+    matrix.run = [this](std::vector<std::string> under) { return back_up(std::move(under)); };
+    matrix.check = [&](const ProcessResult& killed) { expect_good(killed, history, before); };
+    matrix.kill_everywhere();
+  }
+  void fail_everywhere(const SqliteHistory& history, std::size_t before) {
+    FailEveryCall matrix;
+    matrix.prepare = [this] { prepare(); };
+    matrix.run = [this](std::vector<std::string> under) { return back_up(std::move(under)); };
+    matrix.check = [&](const ProcessResult& result) {
+      EXPECT_FALSE(result.timed_out) << "it hangs";
+      EXPECT_LT(result.exit_code, 20) << result.err;
+      EXPECT_EQ(result.exit_code == 0, result.err.empty()) << result.err;
+      expect_good(result, history, before);
+    };
+    matrix.fail_where_something_changes();
+  }
+
+  void expect_good(const ProcessResult& result, const SqliteHistory& history, std::size_t before) {
     const auto& moments = history.moments();
     const std::string old_image = before == 0 ? "" : moments[before - 1].image;
     const std::string new_image = moments.back().image;
     const auto after = static_cast<std::int64_t>(before == 0 ? 1 : moments.size());
-    KillAtEveryCall matrix;
-    matrix.prepare = [this] { prepare(); };
-    matrix.run = [this](std::vector<std::string> under) { return back_up(std::move(under)); };
-    matrix.check = [&](const ProcessResult& killed) {
-      const bool is_acknowledged = killed.out.find("epoch ") != std::string::npos;
-      const std::string image = restored_by_rule();
-      EXPECT_TRUE(image == new_image || (image == old_image && !is_acknowledged));
-      const std::int64_t listed = epochs_listed();
-      EXPECT_TRUE(listed == static_cast<std::int64_t>(before) || listed == after) << listed;
-      if (is_acknowledged) {
-        EXPECT_EQ(listed, after);
-      }
-      const ProcessResult next = back_up();
-      EXPECT_EQ(next.exit_code, 0) << next.out << next.err;
-      EXPECT_EQ(epochs_listed(), after) << next.out;
-      EXPECT_TRUE(restored_by_rule() == new_image);
-      expect_epoch(after, new_image);
-      if (before > 0) expect_epoch(static_cast<std::int64_t>(before), old_image);
-      const ProcessResult verified = epochfs({"verify", place_});
-      EXPECT_EQ(verified.exit_code, 0) << verified.out << verified.err;
-    };
-    matrix.kill_everywhere();
+    const bool is_acknowledged = result.out.find("epoch ") != std::string::npos;
+    const std::string image = restored_by_rule();
+    EXPECT_TRUE(image == new_image || (image == old_image && !is_acknowledged));
+    const std::int64_t listed = epochs_listed();
+    EXPECT_TRUE(listed == static_cast<std::int64_t>(before) || listed == after) << listed;
+    if (is_acknowledged) {
+      EXPECT_EQ(listed, after);
+    }
+    const ProcessResult next = back_up();
+    EXPECT_EQ(next.exit_code, 0) << next.out << next.err;
+    EXPECT_EQ(epochs_listed(), after) << next.out;
+    EXPECT_TRUE(restored_by_rule() == new_image);
+    expect_epoch(after, new_image);
+    if (before > 0) expect_epoch(static_cast<std::int64_t>(before), old_image);
+    const ProcessResult verified = epochfs({"verify", place_});
+    EXPECT_EQ(verified.exit_code, 0) << verified.out << verified.err;
   }
 
   const TemporaryDirectory directory_;
@@ -106,6 +121,11 @@ TEST_F(ZlayerBackupCrashTest, LeavesNothingOrASnapshotWhenTheFirstBackupDies) {
   kill_everywhere(history, 0);
 }
 
+TEST_F(ZlayerBackupCrashTest, LeavesNothingOrASnapshotWhenACallOfTheFirstBackupFails) {
+  const SqliteHistory history(database_, 30);
+  fail_everywhere(history, 0);
+}
+
 TEST_F(ZlayerBackupCrashTest, KeepsTheOldOrTheNewHistoryWhenACopyDies) {
   SqliteHistory history(database_, 30);
   ASSERT_EQ(back_up().exit_code, 0);
@@ -114,6 +134,16 @@ TEST_F(ZlayerBackupCrashTest, KeepsTheOldOrTheNewHistoryWhenACopyDies) {
   save();
   history.commit(3);
   kill_everywhere(history, 2);
+}
+
+TEST_F(ZlayerBackupCrashTest, KeepsTheOldOrTheNewHistoryWhenACallOfACopyFails) {
+  SqliteHistory history(database_, 30);
+  ASSERT_EQ(back_up().exit_code, 0);
+  history.commit();
+  ASSERT_EQ(back_up().exit_code, 0);
+  save();
+  history.commit(3);
+  fail_everywhere(history, 2);
 }
 
 TEST_F(ZlayerBackupCrashTest, KeepsTheOldOrTheNewHistoryWhenASnapshotDies) {
