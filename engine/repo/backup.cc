@@ -237,6 +237,24 @@ class Backup {
     });
   }
 
+  // Hashes of pages that were read: what a damaged record says of its own would go into the state
+  // hashes of all epochs to come.
+  static Result<std::vector<std::uint64_t>> hashes_of_read(const NativeSource& source,
+                                                           const EpochContext& at,
+                                                           PageRange pages) {
+    constexpr std::uint64_t kPieceBytes = 1024 * 1024;
+    const std::uint64_t page_bytes = at.base_row.page_size.bytes();
+    const std::uint64_t end = std::uint64_t{pages.last.get()} + 1;
+    std::vector<std::uint64_t> all;
+    std::vector<std::uint64_t> hashes;
+    for (std::uint64_t page = pages.first.get(); page < end; page += hashes.size()) {
+      Buffer room(std::min(kPieceBytes / page_bytes, end - page) * page_bytes);
+      TRY(source.read_pages(at, page_no(page), room.bytes(), hashes));
+      all.insert(all.end(), hashes.begin(), hashes.end());
+    }
+    return all;
+  }
+
   Result<void> store_batch(ChangeBatch& batch, bool& repository_damaged) {
     TRY(renew_tip());
     const EpochContext& at = tip_->at;
@@ -253,7 +271,7 @@ class Backup {
     sizes.reserve(drafts.size());
     for (const EpochDraft& draft : drafts) sizes.push_back(draft.size_bytes);
     EpochStates states(page_size, at.facts.size_bytes, at.facts.state, sizes, [&](PageRange pages) {
-      auto hashes = tip_->source->page_hashes(at, pages);
+      auto hashes = hashes_of_read(*tip_->source, at, pages);
       repository_damaged |= !hashes;
       return hashes;
     });

@@ -64,6 +64,35 @@ TEST_F(DamageTest, CostsOnlyWhatDependsOnIt) {
   }
 }
 
+// A record's own hash of its newest version goes into the state of every epoch that replaces it.
+TEST_F(DamageTest, OfAHashIsNotBuiltUpon) {
+  const std::string database = path("other.db");
+  test::SqliteHistory history(database, 60, {.page_size = 1024, .seed = 8});
+  back_up(database);
+  history.commit();
+  back_up(database);
+  const std::string name = "other/incr-2-2.seg";
+  std::string bad = read_file(location() + "/" + name);
+  const auto storage = open_local_storage(location());
+  const auto reader = SegmentReader::open(*storage->open(name), nullptr);
+  ASSERT_TRUE(reader) << reader.error().text;
+  ASSERT_TRUE(
+      reader->visit_records([&](std::uint64_t offset, const native::RecordRow&) -> Result<void> {
+        bad[offset + 24] = static_cast<char>(bad[offset + 24] ^ 1);  // behind the fixed fields
+        return {};
+      }));
+  write_file(location() + "/" + name, bad);
+  history.commit(2);
+  const BackupReport report = back_up(database);
+  EXPECT_TRUE(report.wrote_full);
+  const auto repository = Repository::open(RepositoryOptions{location(), path("fresh"), 1 << 20});
+  ASSERT_TRUE(repository) << repository.error().text;
+  const auto stored = *(*repository)->database("other");
+  const auto restored = restore(*stored, *report.newest, {path("restored"), true, {}});
+  ASSERT_TRUE(restored) << restored.error().text;
+  EXPECT_TRUE(read_file(path("restored")) == history.moments().back().image);
+}
+
 // Sums that agree prove nothing: whoever writes a repository computes them.
 TEST_F(DamageTest, IsFoundInARecordThatHoldsFewerVersionsThanTheTableSays) {
   const std::string full = location() + "/app/full-1.db.zst";
