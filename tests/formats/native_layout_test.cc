@@ -218,7 +218,8 @@ TEST(FooterTest, RefusesNumbersThatDisagree) {
       {"too many versions", incremental, [](Footer& f) { f.version_count = 5 * 16 + 16; }},
       {"epochs without versions", incremental,
        [](Footer& f) {
-         f.epoch_count = static_cast<std::uint32_t>(f.version_count) + kEpochsPerChunk + 1;
+         f.epoch_count =
+             static_cast<std::uint32_t>(f.version_count + f.tables_bytes) + kEpochsPerChunk + 1;
          f.end_epoch = Epoch(f.start_epoch.get() + f.epoch_count - 1);
        }},
       {"units without bytes", incremental, [](Footer& f) { f.unit_count = 5'000; }},
