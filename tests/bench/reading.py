@@ -179,7 +179,7 @@ class Bench:
 
     def random_reads(self, jobs, seconds):
         # Cold is what is read for the first time, so there is not more of it than there are reads.
-        cold = (f"--number_ios={COLD_READS // jobs}",)
+        cold, fewer = ((f"--number_ios={reads // jobs}",) for reads in (COLD_READS, COLD_READS // 10))
         warm = ("--time_based", f"--runtime={seconds}")
 
         def fio(file, server, who, length):
@@ -201,7 +201,7 @@ class Bench:
             run("cp", database, "/dev/null")
             fio(database, server, "in the kernel's cache, squashfuse_ll", warm)
         with self.restic_mount() as (server, database):
-            fio(database, server, "cold, restic", cold)
+            fio(database, server, "cold, restic", fewer)
         with self.epochfs_mount() as (server, database):
             fio(database, server, "cold, epochfs", cold)
         with self.epochfs_mount() as (server, database):
