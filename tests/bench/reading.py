@@ -86,7 +86,7 @@ def build(arguments, work):
         run(arguments.epochfs, "backup", live, work / "repo")
         application.ask("checkpoint")
         if step == 1:
-            run("cp", "-al", work / "repo", work / "young")
+            shutil.copytree(work / "repo", work / "young")
             (work / "young-epoch").write_text(newest_epoch(arguments, work))
         if step == arguments.steps // 2:
             shutil.copyfile(live, middle)
