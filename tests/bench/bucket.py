@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Reads a SQLite database out of a repository in a bucket, at once and when every request takes
-20 ms longer, and compares that with parallel downloads by curl: of the stored bytes, and of the
+"""Reads a SQLite database out of a repository in a bucket, at once, when every request takes 20 ms
+longer, and when no more than 1 Gbit/s comes through besides, and compares that with parallel downloads by curl: of the stored bytes, and of the
 database as it is. Then opens a repository of 1000 segments there.
 
 The store is the one of the tests (Ceph's gateway, in memory); a proxy on this machine holds each
@@ -42,10 +42,11 @@ def run(*command):
 
 
 class SlowWay:
-    """A port that leads to another one, and takes its time for each request."""
+    """A port that leads to another one, takes its time for each request, and lets only so much through."""
 
-    def __init__(self, port, seconds):
-        self.target, self.seconds = port, seconds
+    def __init__(self, port, seconds, bytes_per_second=None):
+        self.target, self.seconds, self.rate = port, seconds, bytes_per_second
+        self.lock, self.free_at = threading.Lock(), 0.0
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -58,13 +59,20 @@ class SlowWay:
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 threading.Thread(target=self.pump, args=(one, other, delay), daemon=True).start()
 
-    @staticmethod
-    def pump(source, target, delay):
-        room = memoryview(bytearray(1024 * 1024))
+    def wait_for_turn(self, count):
+        with self.lock:
+            self.free_at = max(self.free_at, time.monotonic()) + count / self.rate
+            turn = self.free_at
+        time.sleep(max(0.0, turn - time.monotonic()))
+
+    def pump(self, source, target, delay):
+        room = memoryview(bytearray(256 * 1024))
         try:
             while count := source.recv_into(room):
                 if delay and bytes(room[:4]) in METHODS:
                     time.sleep(delay)
+                if self.rate:
+                    self.wait_for_turn(count)
                 target.sendall(room[:count])
         except OSError:
             pass
@@ -98,6 +106,7 @@ def main():
     parser.add_argument("--mb", type=float, default=500)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--delay-ms", type=float, default=20)
+    parser.add_argument("--mbit", type=int, default=1000, help="a second, the slowest way of three")
     arguments = parser.parse_args()
     epochfs = arguments.epochfs
 
@@ -135,11 +144,16 @@ def measure(arguments, epochfs, port, work):
                "live.db": live.stat().st_size}
     for key, size in objects.items():
         print(f"{key}: {size / 1e6:.1f} MB", flush=True)
-    for delay_ms in (0, arguments.delay_ms):
-        slow = f"http://127.0.0.1:{SlowWay(port, delay_ms / 1000).port}"
+    delay = arguments.delay_ms / 1000
+    ways = {"without delay": SlowWay(port, 0),
+            f"{arguments.delay_ms:g} ms more for each request": SlowWay(port, delay),
+            f"{arguments.delay_ms:g} ms more, {arguments.mbit} Mbit/s":
+                SlowWay(port, delay, arguments.mbit * 1e6 / 8)}
+    for name, way in ways.items():
+        slow = f"http://127.0.0.1:{way.port}"
         os.environ["AWS_ENDPOINT_URL"] = slow
         run(epochfs, "log", place)
-        print(f"{delay_ms:g} ms more for each request", flush=True)
+        print(name, flush=True)
         figures = {}
 
         def timed(what, action, into=figures):
