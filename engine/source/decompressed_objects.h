@@ -5,8 +5,7 @@
 //           not what it must be
 // Threads   any. An object is decompressed once however many ask; a few at a time
 // Bounds    at most `bytes_max` on disk, but for objects that are larger alone; the oldest go
-// first.
-//           What is open stays readable
+//           first. What is open stays readable
 // Errors    kCorrupt: missing, replaced, or not what it was when it was indexed · kNoSpace, kIo
 #pragma once
 

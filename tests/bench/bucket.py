@@ -10,7 +10,6 @@ the downloads, which neither decompress nor check anything, and between the two 
 """
 
 import argparse
-import filecmp
 import json
 import os
 import socket
@@ -22,7 +21,7 @@ import threading
 import time
 from pathlib import Path
 
-from reading import mounted
+from common import mounted, run, same_or_exit
 
 ROOT = Path(__file__).resolve().parents[2]
 SEGMENTS = 1000
@@ -30,15 +29,6 @@ METHODS = (b"GET ", b"HEAD", b"PUT ", b"POST", b"DELE")
 BUCKET = "bench"
 PIECE = 8 * 1024 * 1024
 PIECES_AT_ONCE = 16
-
-
-def run(*command):
-    """Runs a program that must succeed; returns its stdout."""
-    done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, text=True,
-                          capture_output=True, check=False)
-    if done.returncode != 0:
-        sys.exit(f"bucket.py: {command[0]} {command[1]}: exit {done.returncode}\n{done.stderr}")
-    return done.stdout
 
 
 class SlowWay:
@@ -167,7 +157,7 @@ def measure(arguments, epochfs, port, work):
                       lambda way=slow, key=key, size=size: download(way, key, size))
             status = copy_out(epochfs, place, mountpoint, live, output, timed)
             timed("restore", lambda: run(epochfs, "restore", place, output))
-            same_or_exit(output, live)
+            taken_away(output, live)
             timed("verify", lambda: run(epochfs, "verify", place))
         tell(figures, live.stat().st_size)
         tell_mount(status)
@@ -190,7 +180,7 @@ def copy_out(epochfs, place, mountpoint, live, output, timed):
     def look():
         timed("cp out of a cold mount",
               lambda: run("cp", mountpoint / "live/latest/live.db", output))
-        same_or_exit(output, live)
+        taken_away(output, live)
         return "live"
     return mount(epochfs, place, mountpoint, look)
 
@@ -225,9 +215,8 @@ def tell(figures, size):
               f"  {stored / median:5.2f} and {whole / median:5.2f} of the downloads")
 
 
-def same_or_exit(output, original):
-    if not filecmp.cmp(output, original, shallow=False):
-        sys.exit(f"bucket.py: {output} is not what was backed up")
+def taken_away(output, live):
+    same_or_exit(output, live)
     output.unlink()
 
 

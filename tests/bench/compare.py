@@ -10,7 +10,6 @@ the page cache; "cold" means a fresh mount.
 
 import argparse
 import contextlib
-import filecmp
 import os
 import shutil
 import signal
@@ -21,44 +20,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from common import Application, run, same_or_exit, stored_bytes
+
 NO_LOG = "backup of an increment whose log is gone (pages are compared), seconds"
 QUERY = ("SELECT remark FROM purchase WHERE token = (SELECT token FROM purchase WHERE id = 1000);"
          "SELECT count(*) FROM purchase WHERE at BETWEEN 1600001000 AND 1600002000")
-
-
-def run(*command, cwd=None):
-    """Runs a program that must succeed; returns its stdout."""
-    done = subprocess.run(command, cwd=cwd, text=True, stdin=subprocess.DEVNULL,
-                          capture_output=True, check=False)
-    if done.returncode != 0:
-        sys.exit(f"compare.py: {' '.join(map(str, command))}: exit {done.returncode}\n{done.stderr}")
-    return done.stdout
-
-
-def stored_bytes(directory):
-    return sum(path.lstat().st_size for path in directory.rglob("*") if path.is_file())
-
-
-class Application:
-    """The process that keeps the live database open."""
-
-    def __init__(self, database, percent=1.0):
-        self.process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("workload.py"), "serve", database,
-             "--percent", str(percent)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def ask(self, command):
-        self.process.stdin.write(command + "\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline().strip()
-        if not answer:
-            sys.exit(f"compare.py: the workload ended at '{command}'")
-        return answer
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
 
 
 class Epochfs:
@@ -200,11 +166,6 @@ def back_up_without_log(application, work, epochfs, measured):
 
 def copy_with_cp(source, target):
     run("cp", source, target)
-
-
-def same_or_exit(output, plain):
-    if not filecmp.cmp(output, plain, shallow=False):
-        sys.exit(f"compare.py: {output} is not what was backed up")
 
 
 def read_whole(measured, programs, plain, work):

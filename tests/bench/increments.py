@@ -14,7 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from compare import Application, Epochfs, Measurements, Restic, run
+from common import Application, run
+from compare import Epochfs, Measurements, Restic
 
 MEBIBYTES_CHANGED = 1
 

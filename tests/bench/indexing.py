@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from reading import mounted
+from common import mounted
 
 HISTORIES = {"100 segments of 40 epochs, 1000 pages each": (250_000, 100, 40, 1000),
              "1000 segments of 1000 epochs, 2 pages each": (250_000, 1000, 1000, 2)}

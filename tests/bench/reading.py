@@ -15,19 +15,18 @@ of all the processes that took part: the steadier figure on a machine that has o
 
 import argparse
 import contextlib
-import filecmp
 import json
 import os
 import resource
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from compare import QUERY, Application, run, stored_bytes
+from common import Application, mounted, run, same_or_exit, stored_bytes
+from compare import QUERY
 
 COLD_READS = 20_000
 TICK = os.sysconf("SC_CLK_TCK")
@@ -99,22 +98,6 @@ def build(arguments, work):
             "-Xcompression-level", "3", "-b", block, "-quiet", "-no-progress")
 
 
-@contextlib.contextmanager
-def mounted(command, mountpoint, unmount):
-    """A mount whose server is a child of this process; gives the server."""
-    server = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL)
-    while not os.path.ismount(mountpoint):
-        if server.poll() is not None:
-            sys.exit(f"reading.py: {command[0]} ended")
-        time.sleep(0.001)
-    try:
-        yield server
-    finally:
-        run(*unmount, mountpoint)
-        server.wait()
-
-
 class Bench:
     def __init__(self, arguments, work):
         self.epochfs, self.work, self.figures = arguments.epochfs, work, Figures()
@@ -145,8 +128,7 @@ class Bench:
             yield server, self.mountpoint / "live.db"
 
     def checked(self):
-        if not filecmp.cmp(self.output, self.middle, shallow=False):
-            sys.exit("reading.py: what came out is not what was backed up")
+        same_or_exit(self.output, self.middle)
         self.output.unlink()
 
     def whole(self):
