@@ -108,6 +108,20 @@ TEST_F(NativeRepositoryTest, FoldsTransactionsIntoOneEpochWhenTheLogWasCutOff) {
   expect_sound(2);
 }
 
+// Each is an epoch without a version of any page, and tables are held against what is stored.
+TEST_F(NativeRepositoryTest, TakesThousandsOfTransactionsThatChangedNothing) {
+  constexpr std::uint64_t kCommits = 12'000;
+  test::LiveDatabase database(path("app.db"));
+  database.run(
+      "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = OFF");
+  database.run("CREATE TABLE t(a); PRAGMA user_version = 1");
+  back_up(path("app.db"));
+  for (std::uint64_t i = 0; i < kCommits; ++i) database.run("PRAGMA user_version = 1");
+  EXPECT_EQ(back_up(path("app.db")).epochs_added, kCommits);
+  expect_sound(kCommits + 1);
+  expect_epoch(*open_database(), kCommits + 1, database.image());
+}
+
 TEST_F(NativeRepositoryTest, SaysThatNothingChangedAndMakesNoEpoch) {
   FileHistory file(path("notes.bin"), 1);
   back_up(path("notes.bin"));
