@@ -1,10 +1,14 @@
 #include "fs/log.h"
 
+#include <fcntl.h>
 #include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <memory>
+
+#include "engine/core/handle.h"
 
 namespace epochfs::fs {
 namespace {
@@ -32,6 +36,11 @@ engine::Result<void> log_to_file(const std::string& path) {
     return engine::Error::io(failure.what());
   }
   return {};
+}
+
+void send_stderr_to(const std::string& path) {
+  const engine::UniqueFd file(::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
+  if (file) ::dup2(file.get(), STDERR_FILENO);
 }
 
 }  // namespace epochfs::fs

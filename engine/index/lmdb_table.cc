@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "engine/index/index_faults.h"
+
 namespace epochfs::engine::lmdb {
 namespace {
 
@@ -19,6 +21,7 @@ ByteView view_of(const MDB_val& value) {
 int put_with(Table table, ByteView key, ByteView value, unsigned flags) {
   MDB_val raw_key = value_of(key);
   MDB_val raw_value = value_of(value);
+  const LmdbCall call(table.txn);
   return mdb_put(table.txn, table.handle, &raw_key, &raw_value, flags);
 }
 
@@ -48,6 +51,7 @@ Result<std::optional<Item>> Cursor::not_above(ByteView key) {
 }
 
 Result<void> Cursor::erase() {
+  const LmdbCall call(mdb_cursor_txn(handle_.get()));
   if (const int code = mdb_cursor_del(handle_.get(), 0); code != 0) return failure(code, "delete");
   return {};
 }
@@ -55,6 +59,7 @@ Result<void> Cursor::erase() {
 Result<std::optional<Item>> Cursor::get(ByteView wanted, MDB_cursor_op op) {
   MDB_val key = value_of(wanted);
   MDB_val value{};
+  const LmdbCall call(mdb_cursor_txn(handle_.get()));
   const int code = mdb_cursor_get(handle_.get(), &key, &value, op);
   if (code == MDB_NOTFOUND) return std::optional<Item>();
   if (code != 0) return failure(code, "look up");
@@ -64,6 +69,7 @@ Result<std::optional<Item>> Cursor::get(ByteView wanted, MDB_cursor_op op) {
 Result<std::optional<ByteView>> find(Table table, ByteView key) {
   MDB_val wanted = value_of(key);
   MDB_val value{};
+  const LmdbCall call(table.txn);
   const int code = mdb_get(table.txn, table.handle, &wanted, &value);
   if (code == MDB_NOTFOUND) return std::optional<ByteView>();
   if (code != 0) return failure(code, "look up");

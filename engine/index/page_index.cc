@@ -13,6 +13,7 @@
 #include <set>
 
 #include "engine/index/epoch_table.h"
+#include "engine/index/index_faults.h"
 #include "engine/index/index_rows.h"
 #include "engine/index/lmdb_table.h"
 #include "engine/index/record_table.h"
@@ -146,7 +147,7 @@ OpenIndexes& open_indexes() {
 }  // namespace
 
 PageIndex::PageIndex() : env_(nullptr, mdb_env_close), tables_(std::make_unique<Tables>()) {}
-PageIndex::~PageIndex() = default;
+PageIndex::~PageIndex() { forget_index(tables_->file); }
 
 Result<std::shared_ptr<PageIndex>> PageIndex::open(const std::string& directory, Kind kind) {
   TRY(make_private_directory(directory));
@@ -174,6 +175,7 @@ Result<std::shared_ptr<PageIndex>> PageIndex::open_once(const std::string& file,
   if (code != 0) return open_failure(code, fmt::format("open {}", file));
   MDB_env* raw = index->env_.get();
   index->tables_->file = file;
+  watch_index(raw, file);
   TRY(check_not_truncated(raw, file));
   int dead = 0;
   mdb_reader_check(raw, &dead);
@@ -182,6 +184,7 @@ Result<std::shared_ptr<PageIndex>> PageIndex::open_once(const std::string& file,
   if (code = mdb_txn_begin(raw, nullptr, 0, &txn_raw); code != 0)
     return lmdb::failure(code, "begin");
   std::unique_ptr<MDB_txn, ClosedBy<mdb_txn_abort>> txn(txn_raw);
+  const LmdbCall call(txn.get());
   Tables& tables = *index->tables_;
   tables.env = raw;
   const std::array<std::pair<const char*, MDB_dbi*>, kTables> named = {
@@ -478,6 +481,7 @@ Result<void> PageIndex::Writer::commit() && {
   TRY(end_epochs());
   TRY(gathered_->records.flush({reader_.txn_.get(), reader_.tables_->records}));
   // LMDB frees the transaction even when the commit fails, so let go of it first.
+  const LmdbCall call(reader_.txn_.get());
   if (const int code = mdb_txn_commit(reader_.txn_.release()); code != 0)
     return lmdb::failure(code, fmt::format("commit to {}", reader_.tables_->file));
   return {};

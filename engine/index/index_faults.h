@@ -1,0 +1,32 @@
+// What becomes of a program whose index is damaged where LMDB does not notice: it trusts what its
+// pages say of themselves, and a file that is cut short under its map is a SIGBUS. Private to this
+// room.
+//
+// Such a fault ends the program with exit code 1 and a line on stderr that says so. The index holds
+// nothing that the segments do not hold: it is removed, and whoever comes next builds it anew.
+// Other faults stay what they are.
+#pragma once
+
+#include <lmdb.h>
+
+#include <string>
+
+namespace epochfs::engine {
+
+// From now on faults in the map of this file are meant, and those of its LmdbCalls.
+void watch_index(MDB_env* env, const std::string& file);
+void forget_index(const std::string& file);
+
+// While LMDB follows what the file says, as far as into memory that is not the file's.
+class LmdbCall {
+ public:
+  explicit LmdbCall(MDB_txn* txn) noexcept;
+  LmdbCall(const LmdbCall&) = delete;
+  LmdbCall& operator=(const LmdbCall&) = delete;
+  ~LmdbCall();
+
+ private:
+  MDB_txn* outer_;
+};
+
+}  // namespace epochfs::engine
