@@ -57,7 +57,7 @@ Result<void> parse_verdict(const std::string& message) {
 Result<void> leave_terminal() {
   const UniqueFd nowhere(::open("/dev/null", O_RDWR | O_CLOEXEC));
   if (!nowhere) return Error::from_errno(errno, "/dev/null");
-  for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+  for (const int standard : {STDIN_FILENO, STDOUT_FILENO})  // stderr is the log by now
     if (::dup2(nowhere.get(), standard) < 0) return Error::from_errno(errno, "dup2");
   if (::chdir("/") != 0) return Error::from_errno(errno, "/");
   return {};

@@ -13,7 +13,8 @@ class Readiness {
  public:
   explicit Readiness(engine::UniqueFd line) noexcept : line_(std::move(line)) {}
 
-  // Ready: leaves the terminal and the working directory, and lets the other process go.
+  // Ready: leaves the terminal, but for stderr, which is the work's to send to its log, and the
+  // working directory, and lets the other process go.
   engine::Result<void> announce();
   void fail(const engine::Error& error);
 

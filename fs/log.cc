@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <memory>
 
 #include "engine/core/handle.h"
@@ -35,12 +36,9 @@ engine::Result<void> log_to_file(const std::string& path) {
   } catch (const spdlog::spdlog_ex& failure) {
     return engine::Error::io(failure.what());
   }
-  return {};
-}
-
-void send_stderr_to(const std::string& path) {
   const engine::UniqueFd file(::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
-  if (file) ::dup2(file.get(), STDERR_FILENO);
+  if (!file || ::dup2(file.get(), STDERR_FILENO) < 0) return engine::Error::from_errno(errno, path);
+  return {};
 }
 
 }  // namespace epochfs::fs

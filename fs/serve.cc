@@ -28,9 +28,13 @@ Result<MountOptions> with_absolute_paths(MountOptions options) {
   return options;
 }
 
-std::string log_file(const MountOptions& options, const engine::Repository& repository) {
-  if (!options.log_file.empty()) return options.log_file;
-  return (std::filesystem::path(repository.cache_directory()) / "mount.log").string();
+Result<void> start_log_file(const MountOptions& options, const engine::Repository& repository) {
+  const bool named = !options.log_file.empty();
+  const std::string file =
+      named ? options.log_file
+            : (std::filesystem::path(repository.cache_directory()) / "mount.log").string();
+  const auto where = [] { return std::string("log file (log=FILE names another)"); };
+  return with_context(log_to_file(file), where);
 }
 
 // `ready` is called when the tree is mounted and about to be served.
@@ -43,11 +47,8 @@ Result<void> serve_here(const MountOptions& options, const std::string& database
   TRY_ASSIGN(const auto session,
              Session::mount(repository, SessionOptions{options.source, database, options.mountpoint,
                                                        options.allow_other}));
-  const std::string log = log_file(options, *repository);
-  const auto where = [] { return std::string("log file (log=FILE names another)"); };
-  if (!options.foreground) TRY(with_context(log_to_file(log), where));
+  if (!options.foreground) TRY(start_log_file(options, *repository));
   TRY(ready());
-  if (!options.foreground) send_stderr_to(log);
   spdlog::info("serving {} on {}", engine::printable(options.source),
                engine::printable(options.mountpoint));
   Result<void> served = session->serve(signals);
