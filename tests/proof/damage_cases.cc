@@ -110,7 +110,8 @@ void for_each_entry_damage(const Specimen& specimen, const CaseVisitor& visit) {
 void for_each_byte_damage(const Specimen& specimen, const CaseVisitor& visit) {
   // A copy's manifest is as long as those of the others.
   const Files copy = renamed(specimen.files, "c000");
-  for (const auto& [file, content] : copy) {
+  for (const auto& [name, content] : copy) {
+    const std::string& file = name;  // no lambda of clang 14 captures a binding
     const Harm harm = harm_of(file);
     const std::string kind = kind_of(file);
     for (std::size_t byte = 0; byte < content.size(); ++byte) {
@@ -136,7 +137,8 @@ void for_each_byte_damage(const Specimen& specimen, const CaseVisitor& visit) {
 
 void for_each_file_damage(const Specimen& specimen, const Specimen& other,
                           const CaseVisitor& visit) {
-  for (const auto& [file, content] : specimen.files) {
+  for (const auto& [name, content] : specimen.files) {
+    const std::string& file = name;  // as above
     visit({file + " is gone", "other", harm_of(file), [file](Files& files) { files.erase(file); }});
     visit({file + " under another name, too", "other", Harm::kNone,
            [file](Files& files) { files["copy-" + file] = files[file]; }});
