@@ -35,6 +35,8 @@ namespace {
 constexpr std::uint64_t kChainCostMax = 2;
 // Below this a chain is too small to bother.
 constexpr std::uint64_t kChainBytesFree = 4ULL * 1024 * 1024;
+// A multiple of every page size.
+constexpr std::uint64_t kHashedAtOnce = 1024 * 1024;
 
 // What is known of the newest epoch, so that the next can be told from it.
 struct Tip {
@@ -238,21 +240,29 @@ class Backup {
   }
 
   // Hashes of pages that were read: what a damaged record says of its own would go into the state
-  // hashes of all epochs to come.
+  // hashes of all epochs to come. The blocks stay in the cache, as prefixes of what is written.
   static Result<std::vector<std::uint64_t>> hashes_of_read(const NativeSource& source,
                                                            const EpochContext& at,
                                                            PageRange pages) {
-    constexpr std::uint64_t kPieceBytes = 1024 * 1024;
-    const std::uint64_t page_bytes = at.base_row.page_size.bytes();
-    const std::uint64_t end = std::uint64_t{pages.last.get()} + 1;
-    std::vector<std::uint64_t> all;
+    const PageSize page_size = at.base_row.page_size;
+    const std::uint64_t begin = page_size.offset_of(pages.first);
+    const std::uint64_t end =
+        std::min(page_size.offset_of(pages.last) + page_size.bytes(), at.facts.size_bytes);
     std::vector<std::uint64_t> hashes;
-    for (std::uint64_t page = pages.first.get(); page < end; page += hashes.size()) {
-      Buffer room(std::min(kPieceBytes / page_bytes, end - page) * page_bytes);
-      TRY(source.read_pages(at, page_no(page), room.bytes(), hashes));
-      all.insert(all.end(), hashes.begin(), hashes.end());
+    Bytes padded(page_size.bytes());
+    for (std::uint64_t offset = begin; offset < end; offset += kHashedAtOnce) {
+      TRY_ASSIGN(const Pieces pieces,
+                 source.read(at, {offset, std::min(kHashedAtOnce, end - offset)}));
+      for (const Piece& piece : pieces) {
+        for (std::size_t i = 0; i < piece.bytes.size(); i += page_size.bytes()) {
+          const ByteView page = piece.bytes.subspan(
+              i, std::min<std::size_t>(page_size.bytes(), piece.bytes.size() - i));
+          if (page.size() < padded.size()) copy_bytes(page, padded);  // the last one, once
+          hashes.push_back(page_hash(page.size() < padded.size() ? ByteView(padded) : page));
+        }
+      }
     }
-    return all;
+    return hashes;
   }
 
   Result<void> store_batch(ChangeBatch& batch, bool& repository_damaged) {
