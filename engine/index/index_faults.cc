@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <bit>
 #include <charconv>
 #include <climits>
 #include <csignal>
@@ -36,13 +37,11 @@ struct WatchedIndex {
 
 constexpr std::array kFaults = {SIGSEGV, SIGBUS};
 
-// More at once are not watched. NOLINTBEGIN(*-avoid-non-const-global-variables): a signal handler
-// has nothing else to look at.
+// More at once are not watched.
 std::array<WatchedIndex, 16> watched;
 std::array<struct sigaction, kFaults.size()> before;
 std::mutex watching;
 thread_local MDB_txn* in_call = nullptr;
-// NOLINTEND(*-avoid-non-const-global-variables)
 
 void say(std::string_view text) {
   [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, text.data(), text.size());
@@ -71,7 +70,7 @@ void end_if_watched(MDB_env* env) {
 void on_failed_assertion(MDB_env* env, const char* /*what*/) { end_if_watched(env); }
 
 void on_fault(int signal, siginfo_t* info, void* /*context*/) {
-  const auto address = reinterpret_cast<std::uintptr_t>(info->si_addr);
+  const auto address = std::bit_cast<std::uintptr_t>(info->si_addr);
   for (const WatchedIndex& index : watched) {
     if (index.in_use.load(std::memory_order_acquire) && address >= index.map.begin &&
         address < index.map.end)
