@@ -39,6 +39,14 @@ class FailEveryCall {
   // Those that change something, with the next of the errors in turn: where a look takes long.
   void fail_where_something_changes() { fail(true); }
 
+  // It ended by itself, and says so when not all is well.
+  static void expect_an_answer(const ProcessResult& result) {
+    constexpr int kExitCodeMax = 15;
+    EXPECT_FALSE(result.timed_out) << "it hangs";
+    EXPECT_LE(result.exit_code, kExitCodeMax) << result.err;
+    EXPECT_EQ(result.exit_code == 0, result.err.empty()) << result.err;
+  }
+
  private:
   static constexpr const char* kFirstCallOfMain = "prlimit64(0, RLIMIT_NOFILE,";
   static constexpr std::array kErrors = {"EIO", "ENOSPC", "EINTR", "EMFILE", "ENOMEM"};

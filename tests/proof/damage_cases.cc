@@ -192,6 +192,23 @@ void Copies::mend() {
   touched_.clear();
 }
 
+void in_batches(Copies& copies, const std::function<void(const CaseVisitor&)>& cases,
+                const std::function<bool(const DamageCase&)>& takes,
+                const std::function<void(const std::vector<DamageCase>&)>& look) {
+  std::vector<DamageCase> batch;
+  const auto end_batch = [&] {
+    look(batch);
+    copies.mend();
+    batch.clear();
+  };
+  cases([&](const DamageCase& damage) {
+    if (!takes(damage) || !copies.damage(batch.size(), damage)) return;
+    batch.push_back(damage);
+    if (batch.size() == copies.count()) end_batch();
+  });
+  end_batch();
+}
+
 Verdict::Verdict(const std::string& database, const engine::VerifyReport& report) {
   std::ranges::copy_if(report.damage, std::back_inserter(damage_),
                        [&](const engine::Damage& damage) { return damage.database == database; });

@@ -68,6 +68,12 @@ class Copies {
   std::vector<std::pair<std::size_t, std::string>> touched_;  // copy and file
 };
 
+// Damages the copies with those of the cases that `takes` wants, as many at once as there are
+// copies, and has a `look` at each batch before they are mended.
+void in_batches(Copies& copies, const std::function<void(const CaseVisitor&)>& cases,
+                const std::function<bool(const DamageCase&)>& takes,
+                const std::function<void(const std::vector<DamageCase>&)>& look);
+
 // What verify says of one copy.
 class Verdict {
  public:

@@ -24,21 +24,17 @@ constexpr std::size_t kOneByteOfOthers = 31;
 
 class DamageMatrixTest : public testing::Test {
  protected:
-  // Every so many of the cases, as many at once as there are copies.
+  // Every so many of the cases.
   void run(const Specimen& specimen, std::size_t one_of,
            const std::function<void(const CaseVisitor&)>& cases) {
     Copies copies(specimen, directory_ / specimen.label, kCopies);
-    std::vector<DamageCase> batch;
     std::size_t number = 0;
-    cases([&](const DamageCase& damage) {
-      if (number++ % one_of != 0 || !copies.damage(batch.size(), damage)) return;
-      batch.push_back(damage);
-      if (batch.size() == copies.count()) look(copies, batch);
-    });
-    look(copies, batch);
+    in_batches(
+        copies, cases, [&](const DamageCase&) { return number++ % one_of == 0; },
+        [&](const std::vector<DamageCase>& batch) { look(copies, batch); });
   }
 
-  void look(Copies& copies, std::vector<DamageCase>& batch) {
+  void look(const Copies& copies, const std::vector<DamageCase>& batch) {
     const auto report = engine::verify(copies.location(), "", false, {});
     ASSERT_TRUE(report) << report.error().text;
     const std::string cache = directory_ / "cache";
@@ -55,8 +51,6 @@ class DamageMatrixTest : public testing::Test {
     }
     cases_ += batch.size();
     std::filesystem::remove_all(cache);
-    copies.mend();
-    batch.clear();
   }
 
   // An incremental whose one epoch a full holds as well.

@@ -46,21 +46,18 @@ class DamageMountTest : public MountedRepositoryTest {
   }
 
   void run(const Specimen& specimen, const Specimen& other) {
+    const auto cases = [&](const CaseVisitor& visit) { for_each_damage(specimen, other, visit); };
     std::map<std::string, Stratum> strata;
-    for_each_damage(specimen, other,
-                    [&](const DamageCase& damage) { ++strata[damage.stratum].count; });
+    cases([&](const DamageCase& damage) { ++strata[damage.stratum].count; });
     std::filesystem::remove_all(repository());
     Copies copies(specimen, repository(), kCopiesInAMount);
-    std::vector<DamageCase> batch;
-    for_each_damage(specimen, other, [&](const DamageCase& damage) {
-      if (!strata[damage.stratum].takes_next() || !copies.damage(batch.size(), damage)) return;
-      batch.push_back(damage);
-      if (batch.size() == copies.count()) look(copies, batch);
-    });
-    look(copies, batch);
+    in_batches(
+        copies, cases,
+        [&](const DamageCase& damage) { return strata[damage.stratum].takes_next(); },
+        [&](const std::vector<DamageCase>& batch) { look(copies, batch); });
   }
 
-  void look(Copies& copies, std::vector<DamageCase>& batch) {
+  void look(const Copies& copies, const std::vector<DamageCase>& batch) {
     const auto report = engine::verify(copies.location(), "", false, {});
     ASSERT_TRUE(report) << report.error().text;
     mount();
@@ -73,8 +70,6 @@ class DamageMountTest : public MountedRepositoryTest {
     unmount();
     std::filesystem::remove_all(path("cache"));
     cases_ += batch.size();
-    copies.mend();
-    batch.clear();
   }
 
   static Sight walk(const std::string& tree, const Specimen& specimen) {
