@@ -4,6 +4,7 @@
 
 #include "engine/capture/spool.h"
 #include "engine/formats/sqlite/rollback_journal.h"
+#include "engine/formats/sqlite/wal.h"
 #include "engine/storage/temporary_directory.h"
 
 namespace epochfs::engine {
@@ -100,7 +101,7 @@ Result<StillDatabase> open_without_writing(const std::string& path,
     if (there) TRY(if_still_there(wait_until_settled(side), side));
   }
   TRY_ASSIGN(const bool hot, is_hot(path + "-journal", files.journal));
-  const bool has_log = files.log && files.log->size_bytes != 0;
+  const bool has_log = files.log && files.log->size_bytes > sqlite::kWalHeaderSize;
   if (hot || has_log) return recovered_copy(path, stamp, files, options);
   StillDatabase database;
   database.stillness = Stillness::kTrusted;

@@ -1,4 +1,4 @@
-// A file that is made when its epoch is opened: epoch.json, SQLite's empty side files.
+// A file that is made when its epoch is opened: epoch.json, SQLite's side files.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,4 @@
-// One epoch of a native database: as files (the database, SQLite's empty side files, epoch.json),
+// One epoch of a native database: as files (see paged_view.h),
 // and as an image.
 #pragma once
 

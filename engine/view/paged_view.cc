@@ -4,11 +4,17 @@
 
 #include "engine/core/time.h"
 #include "engine/formats/json/json_text.h"
+#include "engine/formats/sqlite/wal.h"
 #include "engine/formats/zlayer/epoch_name.h"
 #include "engine/view/inline_file.h"
 
 namespace epochfs::engine {
 namespace {
+
+// A log without a frame, as long as its header. SQLite reads a database whose log is shorter than
+// that as well, but takes it for one that changes all the time: an online backup (`.backup`) of it
+// begins again at every step.
+std::string empty_log() { return std::string(sqlite::kWalHeaderSize, '\0'); }
 
 std::string epoch_json(const PagedEpoch& epoch, const EpochInfo& info, const Timeline& timeline) {
   const native::EpochFacts& facts = info.facts;
@@ -50,7 +56,7 @@ class PagedView final : public View {
     files_.push_back({epoch.file_name, file_->size_bytes(), false});
     if ((info_.facts.flags & native::kEpochWalMode) != 0) {
       // SQLite opens a WAL database on a read-only filesystem only when it finds both beside it.
-      files_.push_back({epoch.file_name + "-wal", 0, false});
+      files_.push_back({epoch.file_name + "-wal", sqlite::kWalHeaderSize, false});
       files_.push_back({epoch.file_name + "-shm", 0, false});
     }
     // A file that is itself called epoch.json keeps its name; ours steps aside.
@@ -65,10 +71,12 @@ class PagedView final : public View {
     if (file_index >= files_.size()) return Error::not_found("no such file in the epoch");
     if (file_index == 0) return file_;
     if (file_index + 1 == files_.size()) return std::make_shared<const InlineFile>(json_);
-    return std::make_shared<const InlineFile>("");
+    return std::make_shared<const InlineFile>(file_index == kLogIndex ? empty_log() : "");
   }
 
  private:
+  static constexpr std::size_t kLogIndex = 1;  // where there is one
+
   std::shared_ptr<const File> file_;
   EpochInfo info_;
   std::string json_;

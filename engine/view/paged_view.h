@@ -1,4 +1,5 @@
-// One epoch that is a single file of pages: the database, SQLite's empty side files, epoch.json.
+// One epoch that is a single file of pages: the database, side files of SQLite's that hold nothing,
+// epoch.json.
 #pragma once
 
 #include <memory>

@@ -107,6 +107,40 @@ TEST_F(EveryEpochTest, OpensWithPlainSqliteInEveryWay) {
   for (std::size_t i = 0; i < names.size(); ++i) expect_opens({}, names[i], history.moments()[i]);
 }
 
+// It goes step by step, and begins again when the database seems to have changed meanwhile.
+TEST_F(EveryEpochTest, IsCopiedBySqlitesOnlineBackup) {
+  constexpr int kRowsOfManySteps = 4000;
+  const SqliteHistory history(database(), kRowsOfManySteps);
+  backup();
+  mount();
+  const std::string file = epoch_file(epochs().front());
+  int number = 0;
+  for (const std::vector<std::string>& way : ways_to_open(file)) {
+    const std::string copy = path("copy-" + std::to_string(++number));
+    expect_answer(way, ".backup " + copy, "");
+    expect_answer({"sqlite3", copy}, "PRAGMA integrity_check", "ok\n");
+    expect_answer({"sqlite3", copy}, ".sha3sum", run({"sqlite3", file, ".sha3sum"}).out);
+  }
+}
+
+TEST_F(EveryEpochTest, IsBackedUpFromTheMountWithoutACopy) {
+  SqliteHistory history(database(), 400);
+  backup();
+  history.commit(3);
+  backup();
+  mount();
+  ProcessOptions options = environment();
+  options.environment["TMPDIR"] = path("there-is-none");
+  const std::string again = path("again");
+  for (const std::string& name : epochs()) {
+    const ProcessResult result = run({EPOCHFS_COMMAND, "backup", epoch_file(name), again}, options);
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+  }
+  const std::string restored = path("restored.db");
+  ASSERT_EQ(epochfs({"restore", again + "@latest", restored}).exit_code, 0);
+  expect_image(restored, history.moments().back().image);
+}
+
 TEST_F(EveryEpochTest, OpensForAnotherUserWhenAllowed) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
   SqliteHistory history(database(), 400);
