@@ -1,14 +1,22 @@
 #include "fs/mount_point.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <filesystem>
 
+#include "engine/core/handle.h"
 #include "engine/core/text.h"
+#include "fs/mount.h"
 #include "fs/mount_table.h"
 
 namespace epochfs::fs {
@@ -28,19 +36,68 @@ bool contains(const files::path& outer, const files::path& inner) {
   return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
 }
 
+enum class Server { kAnswers, kSilent, kDead };
+
+// What has become of the server of a mount. Asked by a process of its own: one that is stopped
+// keeps whoever asks it waiting.
+Result<Server> server_of(const std::string& mountpoint) {
+  constexpr int kPatienceMs = 3000;
+  const pid_t child = ::fork();
+  if (child < 0) return Error::from_errno(errno, "fork");
+  if (child == 0) {
+    struct statvfs statistics {};  // never answered out of the kernel's memory
+    ::_exit(::statvfs(mountpoint.c_str(), &statistics) == 0 ? 0 : errno);
+  }
+  const engine::UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
+  pollfd ended{process.get(), POLLIN, 0};
+  while (::poll(&ended, 1, kPatienceMs) < 0 && errno == EINTR) {
+  }
+  const bool is_silent = (ended.revents & POLLIN) == 0;
+  if (is_silent) ::kill(child, SIGKILL);
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (is_silent) return Server::kSilent;
+  return WIFEXITED(status) && WEXITSTATUS(status) == ENOTCONN ? Server::kDead : Server::kAnswers;
+}
+
+// A server that was killed leaves a mount behind that is of no use to anybody.
+Result<void> take_dead_mounts_away(const std::string& mountpoint) {
+  const std::string shown = engine::printable(mountpoint);
+  for (;;) {
+    TRY_ASSIGN(const auto place, mounted_at(mountpoint));
+    if (!place || place->type != kFilesystemType) return {};
+    const std::string source = engine::printable(place->source);
+    TRY_ASSIGN(const Server server, server_of(mountpoint));
+    if (server == Server::kAnswers)
+      return Error::mount(fmt::format(
+          "{} is mounted on {} already; `epochfs umount {}` comes first", source, shown, shown));
+    if (server == Server::kSilent)
+      return Error::mount(
+          fmt::format("{} is mounted on {} already, and its process does not answer; "
+                      "`epochfs umount --lazy {}` takes the mount away",
+                      source, shown, shown));
+    TRY(unmount(mountpoint, true));
+    spdlog::warn("{}: took away what a dead process had left of its mount of {}", shown, source);
+  }
+}
+
 }  // namespace
 
 Result<std::string> resolve_mountpoint(const std::string& path) {
+  // The directory it is in can be looked at, whatever has become of the process that serves the
+  // place itself.
   std::error_code failure;
-  const files::path whole = files::canonical(path, failure);
-  if (!failure) return whole.string();
-  if (failure != std::errc::not_connected)
-    return Error::from_errno(failure.value(), engine::printable(path));
-  // A dead mount cannot be looked at, the directory it is in can.
   const files::path last = without_trailing_slash(files::absolute(path));
   const files::path parent = files::canonical(last.parent_path(), failure);
+  if (!failure) {
+    const std::string direct = (parent / last.filename()).string();
+    TRY_ASSIGN(const auto place, mounted_at(direct));
+    if (place && place->type == kFilesystemType) return direct;
+  }
+  const files::path whole = files::canonical(path, failure);
   if (failure) return Error::from_errno(failure.value(), engine::printable(path));
-  return (parent / last.filename()).string();
+  return whole.string();
 }
 
 Result<std::string> check_mountpoint(const std::string& path) {
@@ -48,10 +105,7 @@ Result<std::string> check_mountpoint(const std::string& path) {
   const auto resolved = resolve_mountpoint(path);
   if (!resolved) return Error::invalid("mount point " + resolved.error().text);
   // Before anything is asked of the place itself: its process may be dead.
-  TRY_ASSIGN(const auto place, mounted_at(*resolved));
-  if (place && place->type == kFilesystemType)
-    return Error::mount(fmt::format("{} is mounted on {} already; `epochfs umount {}` comes first",
-                                    engine::printable(place->source), shown, shown));
+  TRY(take_dead_mounts_away(*resolved));
   struct stat status {};
   if (::stat(resolved->c_str(), &status) != 0)
     return Error::invalid(Error::from_errno(errno, "mount point " + shown).value().text);

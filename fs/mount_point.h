@@ -11,9 +11,9 @@ namespace epochfs::fs {
 // whose daemon is dead. kNotFound: it does not exist.
 engine::Result<std::string> resolve_mountpoint(const std::string& path);
 
-// An existing directory, resolved. Warns in the log when it is not empty: what is in it is hidden,
-// not lost. kInvalid: not a directory. kMount: one of ours is mounted there, its process alive or
-// dead.
+// An existing directory, resolved. Takes away mounts of ours whose process is dead, with a warning.
+// Warns when it is not empty: what is in it is hidden, not lost. kInvalid: not a directory. kMount:
+// one of ours is mounted there, and its process lives.
 engine::Result<std::string> check_mountpoint(const std::string& path);
 
 // Refuses a mount point inside, above or equal to `directory`: the mount would show itself, or hide

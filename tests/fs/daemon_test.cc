@@ -237,14 +237,34 @@ TEST_F(DaemonTest, LeavesAPlaceThatUnmountCleansWhenKilled) {
   ::kill(pid_, SIGKILL);
   ASSERT_TRUE(daemon_ends());
   EXPECT_TRUE(is_mounted());
-  const auto again = serve();
-  ASSERT_FALSE(again);
-  EXPECT_EQ(again.error().code, Code::kMount);
-  EXPECT_NE(again.error().text.find("epochfs umount"), std::string::npos) << again.error().text;
   const auto unmounted = fs::unmount(mountpoint_ + "/", false);
   EXPECT_TRUE(unmounted) << unmounted.error().text;
   EXPECT_FALSE(is_mounted());
   start();
+}
+
+TEST_F(DaemonTest, LeavesAPlaceThatTheNextMountCleansWhenKilled) {
+  start();
+  ::kill(pid_, SIGKILL);
+  ASSERT_TRUE(daemon_ends());
+  EXPECT_TRUE(is_mounted());
+  start();
+  EXPECT_EQ(read_whole(mountpoint_ + "/latest/app.db"), fake_bytes(3, 0, 300'000));
+  EXPECT_TRUE(fs::unmount(mountpoint_, false));
+  EXPECT_FALSE(is_mounted());
+}
+
+TEST_F(DaemonTest, KeepsItsPlaceWhileItIsStopped) {
+  start();
+  ::kill(pid_, SIGSTOP);
+  std::this_thread::sleep_for(
+      std::chrono::milliseconds(200));  // the kernel has forgotten what it knew
+  const auto again = serve();
+  ::kill(pid_, SIGCONT);
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code, Code::kMount);
+  EXPECT_NE(again.error().text.find("does not answer"), std::string::npos) << again.error().text;
+  EXPECT_EQ(read_whole(mountpoint_ + "/latest/app.db"), fake_bytes(3, 0, 300'000));
 }
 
 TEST_F(DaemonTest, IsUnmountedThroughALinkEvenWhenDead) {
