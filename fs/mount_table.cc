@@ -34,12 +34,14 @@ std::string unescaped(std::string_view text) {
 std::optional<MountedPlace> parse_line(const std::string& line) {
   std::istringstream words(line);
   const std::vector<std::string> fields{std::istream_iterator<std::string>(words), {}};
+  constexpr std::ptrdiff_t kDevice = 2;
   constexpr std::ptrdiff_t kMountpoint = 4;
   constexpr std::ptrdiff_t kOptionalFields = 6;
   if (std::ssize(fields) < kOptionalFields) return std::nullopt;
   const auto dash = std::find(fields.begin() + kOptionalFields, fields.end(), "-");
   if (fields.end() - dash < 3) return std::nullopt;
-  return MountedPlace{unescaped(fields[kMountpoint]), *(dash + 1), unescaped(*(dash + 2))};
+  return MountedPlace{fields[kDevice], unescaped(fields[kMountpoint]), *(dash + 1),
+                      unescaped(*(dash + 2))};
 }
 
 }  // namespace

@@ -13,6 +13,7 @@ namespace epochfs::fs {
 inline constexpr std::string_view kFilesystemType = "fuse.epochfs";
 
 struct MountedPlace {
+  std::string device;  // "0:50", as files there tell it
   std::string mountpoint;
   std::string type;
   std::string source;

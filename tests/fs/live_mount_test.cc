@@ -246,6 +246,19 @@ TEST_F(LiveMountTest, ServesSixteenThreadsAtOnce) {
   EXPECT_EQ(wrong, 0);
 }
 
+TEST_F(LiveMountTest, IsReadFurtherAheadForRoot) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root may change what the kernel reads ahead";
+  const auto place = fs::mounted_at(std::filesystem::canonical(mount_.path()).string()).value();
+  ASSERT_TRUE(place);
+  const std::string file = "/sys/class/bdi/" + place->device + "/read_ahead_kb";
+  std::string told;
+  for (int waited = 0; waited < 10'000 && told != "256\n"; waited += 10) {
+    told = read_whole(file);
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_EQ(told, "256\n");
+}
+
 TEST_F(LiveMountTest, HasNoHoles) {
   const engine::UniqueFd file = open_to_read(epoch("7/app.db"));
   constexpr off_t kSize = kFileBytes;

@@ -5,13 +5,14 @@
 namespace epochfs::fs {
 namespace {
 
-TEST(MountTableTest, ReadsPlaceTypeAndSource) {
+TEST(MountTableTest, ReadsDevicePlaceTypeAndSource) {
   const auto places = parse_mount_table(
       "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 shared:2 - ext3 /dev/root rw,errors=continue\n"
       "40 35 0:50 / /m ro,nosuid - fuse.epochfs /backups#app ro,user_id=0\n");
   ASSERT_EQ(places.size(), 2U);
   EXPECT_EQ(places[0].mountpoint, "/mnt2");
   EXPECT_EQ(places[0].type, "ext3");
+  EXPECT_EQ(places[1].device, "0:50");
   EXPECT_EQ(places[1].mountpoint, "/m");
   EXPECT_EQ(places[1].type, kFilesystemType);
   EXPECT_EQ(places[1].source, "/backups#app");
