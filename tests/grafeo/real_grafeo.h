@@ -39,10 +39,14 @@ class RealGrafeoTest : public ::testing::Test {
   [[nodiscard]] static std::string script(std::string_view name) {
     return std::string(EPOCHFS_SOURCE_DIR "/tests/grafeo/") + std::string(name);
   }
-  [[nodiscard]] static ProcessResult node(std::vector<std::string> words) {
+  // The engine leaves directories in TMPDIR.
+  [[nodiscard]] ProcessOptions of_the_engine() const {
+    return {.environment = {{"EPOCHFS_COMMAND", EPOCHFS_COMMAND}, {"TMPDIR", leftovers_.path()}}};
+  }
+  [[nodiscard]] ProcessResult node(std::vector<std::string> words) const {
     words.front() = script(words.front());
     words.insert(words.begin(), "node");
-    return run(words, {.environment = {{"EPOCHFS_COMMAND", EPOCHFS_COMMAND}}});
+    return run(words, of_the_engine());
   }
   [[nodiscard]] ProcessResult epochfs(std::vector<std::string> words) const {
     words.insert(words.begin(), EPOCHFS_COMMAND);
@@ -78,6 +82,9 @@ class RealGrafeoTest : public ::testing::Test {
   }
 
   TemporaryDirectory directory_;
+
+ private:
+  const TemporaryDirectory leftovers_;
 };
 
 }  // namespace epochfs::test

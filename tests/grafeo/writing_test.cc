@@ -108,7 +108,8 @@ TEST_F(RealGrafeoWritingTest, AnswersInJson) {
 
 TEST_F(RealGrafeoWritingTest, TakesTheNewestCommitOfADatabaseThatIsOpen) {
   Process holder(
-      {"node", script("live.mjs"), database_, "commit:2", "checkpoint", "commit:2", "hold"});
+      {"node", script("live.mjs"), database_, "commit:2", "checkpoint", "commit:2", "hold"},
+      of_the_engine());
   ASSERT_TRUE(holder.wait_for("holding"));
   EXPECT_EQ(back_up().at("epoch"), 4);
   expect_things("2", "2");
