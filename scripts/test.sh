@@ -61,12 +61,5 @@ export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}
 # The tests sync a great deal, which costs nothing in memory.
 if [[ -z "${TMPDIR:-}" && -w /dev/shm ]]; then export TMPDIR=/dev/shm; fi
-# Leak detection does not work in a program that strace watches, and the crash tests kill it anyway.
-# What Grafeo's engine reads of a mount, one epoch after the other, tests of the mount read at once.
-# The oracle over a bucket is the tests of the mount again.
-case "$sanitize" in
-  address,undefined) ctest_arguments+=(--label-exclude 'crash|s3_oracle') ;;
-  thread) ctest_arguments+=(--label-exclude 'crash|grafeo|s3_oracle') ;;
-esac
 ctest --test-dir "$build" --output-on-failure --no-tests=error --parallel 2 \
   "${ctest_arguments[@]}"
