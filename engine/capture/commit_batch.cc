@@ -48,7 +48,8 @@ class PassPlanner {
         passes.push_back({PageNo(first), PageNo(first)});
         weight = bucket_weight;
       }
-      passes.back().last = PageNo(first + (bucket_pages_ - 1));
+      passes.back().last =
+          page_no(std::min<std::uint64_t>(std::uint64_t{first} + bucket_pages_ - 1, kPageCountMax));
     }
     return passes;
   }
