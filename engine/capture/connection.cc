@@ -69,6 +69,9 @@ Result<Connection> Connection::open(const std::string& path, Access access, int 
   if (code != SQLITE_OK) return connection.failure(code);
   sqlite3_busy_timeout(handle, busy_timeout_ms);
   sqlite3_db_config(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  // A schema that this SQLite does not understand (a newer one wrote it) is no damage: only pages
+  // are read here. Said before the connection is made defensive, which would not hear it.
+  if (access == Access::kLive) TRY(connection.run("PRAGMA writable_schema = 1"));
   // A hostile schema cannot make reading it run anything.
   sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
