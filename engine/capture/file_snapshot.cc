@@ -1,8 +1,11 @@
 #include "engine/capture/file_snapshot.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "engine/capture/continuity.h"
 #include "engine/capture/page_diff.h"
@@ -97,12 +100,25 @@ class FileSnapshot final : public Snapshot {
   UtcTime looked_;
 };
 
+// Who has the file mapped writes to pages that are dirty already without any stamp telling of it.
+// From here on the next write to each page does.
+Result<void> let_stamps_tell(const std::string& path) {
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file) return Error::from_errno(errno, path);
+  // What has nothing to sync (EINVAL, EROFS) is written to by nobody.
+  if (::fsync(file.get()) != 0 && errno != EINVAL && errno != EROFS)
+    return Error::from_errno(errno, path);
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Snapshot>> open_file_snapshot(const std::string& path,
                                                      const SnapshotOptions& options) {
-  TRY_ASSIGN(auto file, DescriptorSource::open(path));
+  // The stamp first: a file that takes the path later has another one, and confirm() says so.
   TRY_ASSIGN(const FileStamp stamp, wait_until_settled(path));
+  TRY(let_stamps_tell(path));
+  TRY_ASSIGN(auto file, DescriptorSource::open(path));
   TRY_ASSIGN(const PageSize page_size, PageSize::from(kFileBlockBytes));
   if (page_size.pages_in(stamp.size_bytes) > kPageCountMax)
     return Error::unsupported(
