@@ -29,6 +29,8 @@ Result<Bytes> first_bytes(Connection& connection, std::size_t count) {
 Result<bool> may_connect(Connection& connection) {
   const std::string& path = connection.path();
   TRY_ASSIGN(const Bytes start, first_bytes(connection, sqlite::kDatabaseHeaderSize));
+  // SQLite removes the log of a database that has no page, also for somebody who only reads.
+  if (start.empty()) return !exists(path + "-wal");
   const auto header = sqlite::parse_database_header(start);
   if (!header || !header->wal_mode) return true;
   return (exists(path + "-wal") && exists(path + "-shm")) ||
