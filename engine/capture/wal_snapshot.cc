@@ -62,7 +62,7 @@ class WalSnapshot final : public Snapshot {
     if (verdict.continuity == Continuity::kUnknown)
       return changed_pages(known, std::move(verdict.reason));
     TRY_ASSIGN(const auto log, log_to_keep(verdict.continuity == Continuity::kRestarted));
-    if (!log) return changed_pages(known, "the write-ahead log was restarted while it was read");
+    if (!log) return changed_pages(known, why_no_log_);
     WalScene scene = {*log, &*database_, &*newest_, &*index_, state_, page_count_};
     TRY_ASSIGN(CommitPlan plan,
                plan_commits(verdict.continuity, known, scene, options_.frames_per_batch));
@@ -193,8 +193,14 @@ class WalSnapshot final : public Snapshot {
     const std::uint64_t wanted =
         with_old_end ? file_bytes
                      : sqlite::wal_frame_offset(state_.header.last_frame + 1, info_.page_size);
-    TRY_ASSIGN(Spool copy, spool_bytes(*log_file_, wanted, options_.temp_directory));
-    log_copy_ = std::move(copy).take_source();
+    auto copy = spool_bytes(*log_file_, wanted, options_.temp_directory);
+    // Pages can be compared without room for anything.
+    if (!copy && copy.error().code == Code::kNoSpace) {
+      why_no_log_ = "there is no room for a copy of the write-ahead log";
+      return std::optional<WalLog>();
+    }
+    if (!copy) return tl::unexpected(std::move(copy).error());
+    log_copy_ = std::move(*copy).take_source();
     // Whoever restarts a log says so in the index before touching a frame.
     TRY_ASSIGN(const WalIndexState now, index_->read());
     if (now.header.salts != state_.header.salts || now.header.last_frame < state_.header.last_frame)
@@ -264,6 +270,7 @@ class WalSnapshot final : public Snapshot {
   bool stamp_tells_ = false;  // equal to it later means untouched since
   UtcTime looked_;
   std::vector<CommitRun> runs_;  // what batches refer to
+  std::string why_no_log_ = "the write-ahead log was restarted while it was read";
 };
 
 }  // namespace
