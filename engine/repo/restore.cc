@@ -62,8 +62,12 @@ Result<RestoreReport> restore(Database& database, Epoch epoch, const RestoreOpti
                      [&] { return fmt::format("epoch {}", epoch.get()); }));
   }
   // Before the new file has its name: an old file without its log is merely old, a new one with a
-  // foreign log is wrong.
-  if (is_sqlite && options.force) TRY(remove_side_files(options.output));
+  // foreign log is wrong. Not before the new one is safe: it may not fit.
+  if (is_sqlite && options.force) {
+    TRY(output.make_durable(image->facts().size_bytes, image->facts().committed));
+    TRY(remove_side_files(options.output));
+    TRY(sync_directory_of(options.output));
+  }
   TRY(output.commit(image->facts().size_bytes, image->facts().committed));
   return RestoreReport{epoch, image->facts().size_bytes, image->facts().state, "",
                        seconds_since(begin)};

@@ -102,7 +102,10 @@ Result<RestoreReport> restore_logged(const LoggedEpoch& epoch, const RestoreOpti
   const LoggedEpoch::Sink nothing = [](ByteView) { return Result<void>(); };
   TRY(epoch.read(write_to(image, counted), log ? write_to(log->file, counted) : nothing));
   if (log) TRY(log->file.commit(epoch.log_bytes(), committed));
-  if (options.force) TRY(remove_old(output));
+  if (options.force) {
+    TRY(image.make_durable(epoch.image_bytes(), committed));
+    TRY(remove_old(output));
+  }
   // The log first: alone it is nothing that anybody opens.
   if (log) TRY(log->directory.commit());
   TRY(image.commit(epoch.image_bytes(), committed));

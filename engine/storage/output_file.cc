@@ -96,6 +96,12 @@ Result<void> OutputFile::write(std::uint64_t offset, ByteView bytes) const {
 }
 
 Result<void> OutputFile::commit(std::uint64_t size_bytes, UtcTime modified) {
+  TRY(make_durable(size_bytes, modified));
+  TRY(give_name());
+  return sync_directory(directory_);
+}
+
+Result<void> OutputFile::make_durable(std::uint64_t size_bytes, UtcTime modified) const {
   if (::ftruncate(fd_.get(), static_cast<off_t>(size_bytes)) != 0) return failed("size", path_);
   constexpr std::int64_t kSecond = 1'000'000'000;
   std::int64_t seconds = modified.get() / kSecond;
@@ -105,8 +111,7 @@ Result<void> OutputFile::commit(std::uint64_t size_bytes, UtcTime modified) {
   const std::array<timespec, 2> times = {time, time};
   if (::futimens(fd_.get(), times.data()) != 0) return failed("set the time of", path_);
   if (::fsync(fd_.get()) != 0) return failed("sync", path_);
-  TRY(give_name());
-  return sync_directory(directory_);
+  return {};
 }
 
 Result<void> OutputFile::link_as(const std::string& path) const {

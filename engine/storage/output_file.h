@@ -26,7 +26,9 @@ class OutputFile {
   // Where somebody else can read what is there so far: a hidden name, which the file has from then
   // on.
   Result<std::string> hidden_path();
-  // Makes the content durable and gives it its name; modification time `modified`.
+  // Makes the content durable, whole, with modification time `modified`; it has no name yet.
+  Result<void> make_durable(std::uint64_t size_bytes, UtcTime modified) const;
+  // The same, and gives it its name.
   Result<void> commit(std::uint64_t size_bytes, UtcTime modified);
 
  private:
