@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/core/hash.h"
 #include "engine/formats/native/manifest.h"
 #include "engine/storage/open_storage.h"
 
@@ -54,8 +55,12 @@ Result<void> GrafeoDirectoryWriter::begin_file(grafeo::SegmentEntry& entry) {
   upload_.reset();
   entry.filename = entry.kind == SegmentKind::kFull ? next_name("backup_full_", ".grafeo")
                                                     : next_name("backup_incr_", ".wal");
+  // What another writer is about to name in the manifest, or has named by now, must not be taken
+  // from him: where he may be at work, every segment has a name of its own.
+  if (!storage_->has_locks())
+    entry.filename.insert(entry.filename.rfind('.'), '.' + random_identity().substr(0, 8));
   // Not in the manifest, so it is what a writer left who died between segment and manifest.
-  TRY(storage_->remove(entry.filename));
+  if (storage_->has_locks()) TRY(storage_->remove(entry.filename));
   TRY_ASSIGN(upload_, storage_->create(entry.filename));
   return {};
 }
@@ -67,8 +72,10 @@ Result<std::uint64_t> GrafeoDirectoryWriter::publish(const grafeo::Manifest& nex
   TRY(with_context(grafeo::parse_manifest(document).and_then(grafeo::check_entries),
                    [] { return std::string("the new manifest"); }));
   TRY(storage_->replace(grafeo::kManifestFile, document, version_));
-  TRY_ASSIGN(const ObjectInfo info, storage_->stat(grafeo::kManifestFile));
-  version_ = info.version;
+  TRY_ASSIGN(Storage::Content stored,
+             storage_->get(grafeo::kManifestFile, grafeo::kManifestBytesMax));
+  // Without locks another writer may have built on it by now; then the next commit fails.
+  if (stored.bytes == document) version_ = std::move(stored.version);
   return next.segments.back().size_bytes;
 }
 
