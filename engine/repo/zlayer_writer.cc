@@ -254,8 +254,11 @@ Result<void> ZlayerWriter::commit_snapshot(OpenSnapshot snapshot, std::uint64_t 
   zlayer::Metadata next;
   next.snapshot = key_of(snapshot.object);
   if (const std::uint64_t last = last_sequence(); last > 0) next.wal_sequence = last;
+  const auto version_before = metadata_version_;
   auto replaced = replace_metadata(std::move(next));
   if (replaced || replaced.error().code != Code::kLocked) return replaced;
+  // It counted for a moment, and somebody has gone on from it: his epochs rest on it.
+  if (metadata_version_ != version_before) return replaced;
   // It never counted, and is in the winner's way only.
   [[maybe_unused]] const auto ignored = storage_->remove(snapshot.object);
   return replaced;
@@ -267,6 +270,7 @@ Result<void> ZlayerWriter::replace_metadata(zlayer::Metadata metadata) {
   metadata.modified = utc_now();
   const std::string json = zlayer::encode_metadata(metadata);
   TRY(storage_->replace(name, as_bytes(json), metadata_version_));
+  metadata_version_ = "";  // ours, whatever it is called: no other's
   TRY_ASSIGN(Storage::Content content, storage_->get(name, zlayer::kMetadataBytesMax));
   if (as_text(content.bytes) != json)
     return Error::locked(storage_->describe(name) + ": another writer has replaced it meanwhile");
