@@ -18,10 +18,11 @@
 #include "engine/repo/epoch_states.h"
 #include "engine/repo/grafeo_backup.h"
 #include "engine/repo/image_walk.h"
+#include "engine/repo/native_tip.h"
 #include "engine/repo/native_writer.h"
 #include "engine/repo/operations.h"
 #include "engine/repo/zlayer_backup.h"
-#include "engine/source/native_indexer.h"
+#include "engine/source/history.h"
 #include "engine/storage/open_storage.h"
 #include "engine/storage/temporary_directory.h"
 #include "engine/view/native_view.h"
@@ -35,14 +36,10 @@ namespace {
 constexpr std::uint64_t kChainCostMax = 2;
 // Below this a chain is too small to bother.
 constexpr std::uint64_t kChainBytesFree = 4ULL * 1024 * 1024;
+// How often what cannot be read of the repository is tried before it counts as lost.
+constexpr int kReadAttempts = 3;
 // A multiple of every page size.
 constexpr std::uint64_t kHashedAtOnce = 1024 * 1024;
-
-// What is known of the newest epoch, so that the next can be told from it.
-struct Tip {
-  std::shared_ptr<NativeSource> source;
-  EpochContext at;
-};
 
 // One backup. run() may try several times; everything it holds but the writer is made anew each
 // time.
@@ -55,11 +52,11 @@ class Backup {
     TRY_ASSIGN(report_.database, database_name(options_.name, options_.database_path));
     TRY(check_file_name(last_component(options_.database_path)));
     TRY(open_repository());
-    for (int attempt = 1;; ++attempt) {
-      changed_while_read_ = false;
+    for (attempt_ = 1;; ++attempt_) {
+      changed_while_read_ = could_not_read_ = false;
       auto done = attempt_once();
       if (done) break;
-      if (!changed_while_read_ || attempt == kSnapshotAttempts)
+      if (!(changed_while_read_ || could_not_read_) || attempt_ == kSnapshotAttempts)
         return tl::unexpected(std::move(done).error());
     }
     report_.seconds =
@@ -104,6 +101,14 @@ class Backup {
   }
 
   Result<void> attempt_once() {
+    // Before the database is looked at: in some journal modes its writers wait from then on.
+    tip_.reset();
+    tip_is_old_ = false;
+    known_hashes_.clear();
+    if (writer_ && !writer_->is_new()) {
+      TRY_ASSIGN(tip_, load_first_tip());
+      read_hashes_ahead();
+    }
     TRY_ASSIGN(snapshot_, look());
     const SnapshotInfo& info = snapshot_->info();
     report_.engine = info.engine;
@@ -119,8 +124,6 @@ class Backup {
       writer_->describe(info.engine, info.file_name);
     else
       TRY(check_same_database(info));
-    TRY_ASSIGN(tip_, load_first_tip());
-    tip_is_old_ = false;
     if (tip_)
       TRY(take_changes());
     else
@@ -154,7 +157,7 @@ class Backup {
 
   // The index is no part of a backup: a cache that has no room for it (which LMDB calls an I/O
   // error when a part of a page still fits) must not keep anybody from one.
-  Result<std::optional<Tip>> load_first_tip() {
+  Result<std::optional<NativeTip>> load_first_tip() {
     auto tip = load_tip();
     if (tip || (tip.error().code != Code::kNoSpace && tip.error().code != Code::kIo)) return tip;
     auto elsewhere = index_elsewhere().and_then([this] { return load_tip(); });
@@ -170,22 +173,31 @@ class Backup {
     return {};
   }
 
-  // nullopt when nothing can be built upon: no epoch yet, or a chain that is broken before its end.
-  Result<std::optional<Tip>> load_tip() {
-    if (writer_->manifest().segments.empty()) return std::optional<Tip>();
+  // nullopt when nothing can be built upon.
+  Result<std::optional<NativeTip>> load_tip() {
     const NativeParts& parts = (indexed_ ? indexed_ : repository_)->parts();
-    TRY_ASSIGN(const DatabaseRow row,
-               bring_up_to_date(*parts.index, *parts.storage, writer_->manifest(),
-                                writer_->manifest_version(), std::exchange(look_again_, false)));
-    const native::SegmentEntry& last = writer_->manifest().segments.back();
-    if (!row.chain_open || row.chain_end != last.end_epoch || row.newest != last.end_epoch)
-      return std::optional<Tip>();
-    Tip tip;
-    tip.source = std::make_shared<NativeSource>(parts.storage, parts.index, parts.cache,
-                                                parts.open_segments, report_.database);
-    TRY_ASSIGN(tip.at, tip.source->context(row.number, row.newest));
-    report_.newest = row.newest;
-    return std::optional(std::move(tip));
+    TRY_ASSIGN(NativeEnd end, find_native_end(parts, *writer_, report_.database,
+                                              std::exchange(look_again_, false)));
+    not_before_ = end.not_before;
+    if (end.tip) report_.newest = end.tip->at.facts.epoch;
+    return std::move(end.tip);
+  }
+
+  // All that pages will be compared with, where writers would wait for a slow store otherwise. What
+  // cannot be had now is asked for again when it is needed, and missed then.
+  void read_hashes_ahead() {
+    constexpr std::uint64_t kPagesAtOnce = 16384;
+    constexpr std::uint64_t kPagesMax = 4ULL * 1024 * 1024;  // 32 MiB of hashes
+    if (!tip_ || writer_->manifest().engine != native::Engine::kSqlite ||
+        (tip_->at.facts.flags & native::kEpochWalMode) != 0)
+      return;
+    const std::uint64_t pages = std::min(tip_->at.page_count(), kPagesMax);
+    for (std::uint64_t page = 1; page <= pages; page += kPagesAtOnce) {
+      const auto hashes = tip_->source->page_hashes(
+          tip_->at, {page_no(page), page_no(std::min(page + kPagesAtOnce - 1, pages))});
+      if (!hashes) return;
+      known_hashes_.insert(known_hashes_.end(), hashes->begin(), hashes->end());
+    }
   }
 
   // The tip after what was committed last. Not before it is needed: the index is no part of a
@@ -199,24 +211,38 @@ class Backup {
 
   Result<void> take_changes() {
     bool repository_damaged = false;
-    const Tip tip = *tip_;
-    last_time_ = load_cursor(*repository_->parts().storage, report_.database).cursor;
-    KnownState known{tip.at.facts, tip.at.base_row.page_size, last_time_,
-                     [&repository_damaged, tip](PageRange pages) {
-                       auto hashes = tip.source->page_hashes(tip.at, pages);
-                       repository_damaged |= !hashes;
-                       return hashes;
-                     }};
+    const NativeTip tip = *tip_;
+    TRY_ASSIGN(StoredCursor cursor, read_cursor(*repository_->parts().storage, report_.database));
+    last_time_ = std::move(cursor.cursor);
+    KnownState known{
+        tip.at.facts, tip.at.base_row.page_size, last_time_,
+        [this, &repository_damaged, tip](PageRange pages) -> Result<std::vector<std::uint64_t>> {
+          if (pages.last.get() <= known_hashes_.size())
+            return std::vector(known_hashes_.begin() + pages.first.get() - 1,
+                               known_hashes_.begin() + pages.last.get());
+          auto hashes = tip.source->page_hashes(tip.at, pages);
+          if (!hashes) note_unreadable(hashes.error(), repository_damaged);
+          return hashes;
+        }};
     if (known.cursor && known.cursor->epoch != known.newest.epoch) known.cursor.reset();
     auto taken = take_batches(known, repository_damaged);
     if (taken || !repository_damaged) return taken;
     return take_full_instead(taken.error());
   }
 
+  // Damage stays. What could not be read is tried again, the index as well if it was made anew
+  // meanwhile, and counts as damage in the end: a disk has bad blocks. A store that does not answer
+  // is no reason for anything.
+  void note_unreadable(const Error& error, bool& damaged) {
+    damaged |= is_damage(error) || (error.code == Code::kIo && attempt_ >= kReadAttempts);
+    could_not_read_ |= error.code == Code::kIo || error.code == Code::kNoSuchEpoch;
+  }
+
   // What the repository holds cannot be built upon, the database itself can.
   Result<void> take_full_instead(const Error& damage) {
     TRY_ASSIGN(snapshot_, look());
-    return take_full("the newest epoch in the repository is damaged: " + damage.text);
+    could_not_read_ = false;
+    return take_full("the newest epoch in the repository cannot be read: " + damage.text);
   }
 
   Result<void> take_batches(const KnownState& known, bool& repository_damaged) {
@@ -282,7 +308,7 @@ class Backup {
     for (const EpochDraft& draft : drafts) sizes.push_back(draft.size_bytes);
     EpochStates states(page_size, at.facts.size_bytes, at.facts.state, sizes, [&](PageRange pages) {
       auto hashes = hashes_of_read(*tip_->source, at, pages);
-      repository_damaged |= !hashes;
+      if (!hashes) note_unreadable(hashes.error(), repository_damaged);
       return hashes;
     });
     std::vector<std::uint32_t> pages_changed(drafts.size());
@@ -294,8 +320,10 @@ class Backup {
       if (!differs) return {};
       if (page != prefix_page) {
         auto base = tip_->source->base_page(at, page);
-        repository_damaged |= !base;
-        if (!base) return tl::unexpected(std::move(base).error());
+        if (!base) {
+          note_unreadable(base.error(), repository_damaged);
+          return tl::unexpected(std::move(base).error());
+        }
         prefix = *std::move(base);
         prefix_page = page;
       }
@@ -406,7 +434,7 @@ class Backup {
     native::EpochFacts facts;
     facts.epoch = epoch;
     facts.captured = snapshot_->cursor().looked;
-    facts.committed = tip_ ? std::max(facts.captured, tip_->at.facts.committed) : facts.captured;
+    facts.committed = std::max(facts.captured, tip_ ? tip_->at.facts.committed : not_before_);
     facts.size_bytes = draft.size_bytes;
     facts.position = draft.position;
     facts.how = draft.how;
@@ -437,11 +465,15 @@ class Backup {
   std::shared_ptr<NativeRepository> indexed_;  // with the index in there; nullptr: repository_
   std::optional<NativeWriter> writer_;
   std::unique_ptr<Snapshot> snapshot_;
-  std::optional<Tip> tip_;
-  bool tip_is_old_ = false;                  // epochs were committed since it was loaded
-  std::optional<native::Cursor> last_time_;  // how the backup before found the database
+  std::optional<NativeTip> tip_;
+  bool tip_is_old_ = false;                      // epochs were committed since it was loaded
+  std::optional<native::Cursor> last_time_;      // how the backup before found the database
+  std::vector<std::uint64_t> known_hashes_;      // of the newest epoch, if they were read ahead
+  UtcTime not_before_ = NativeEnd().not_before;  // for the next commit
+  int attempt_ = 0;
   bool changed_while_read_ = false;
-  bool look_again_ = true;  // at damage that an earlier command found: it may be mended
+  bool could_not_read_ = false;  // the repository, and it is no damage
+  bool look_again_ = true;       // at damage that an earlier command found: it may be mended
 };
 
 // What a database is backed up as does not change; a new one shows what it is.

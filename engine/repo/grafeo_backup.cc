@@ -13,6 +13,7 @@
 #include "engine/repo/grafeo_chain.h"
 #include "engine/repo/grafeo_directory_writer.h"
 #include "engine/repo/packed_grafeo_writer.h"
+#include "engine/source/history.h"
 
 namespace epochfs::engine {
 namespace {
@@ -152,7 +153,7 @@ class GrafeoBackup {
       return GrafeoChain::Tip{std::nullopt, options_.format ? "first backup into this directory"
                                                             : "first backup of this database"};
     const auto sound = writer_->check_chain();
-    if (!sound && sound.error().code == Code::kIo) return tl::unexpected(sound.error());
+    if (!sound && !is_damage(sound.error())) return tl::unexpected(sound.error());
     if (!sound) return GrafeoChain::Tip{std::nullopt, sound.error().text};
     return chain_->find_tip(*writer_);
   }

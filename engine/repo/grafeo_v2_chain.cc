@@ -7,6 +7,7 @@
 #include "engine/core/time.h"
 #include "engine/repo/grafeo_chain.h"
 #include "engine/repo/grafeo_tip.h"
+#include "engine/source/history.h"
 
 namespace epochfs::engine {
 namespace {
@@ -22,7 +23,7 @@ class GrafeoV2Chain final : public GrafeoChain {
 
   Result<Tip> find_tip(const GrafeoWriter& writer) override {
     const auto tip = load_grafeo_tip(writer);
-    if (!tip && tip.error().code == Code::kIo) return tl::unexpected(tip.error());
+    if (!tip && !is_damage(tip.error())) return tl::unexpected(tip.error());
     if (!tip) return Tip{std::nullopt, tip.error().text};
     if (tip->database_id != *image_.database_id)
       return other_history("backups of another database");

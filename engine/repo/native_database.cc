@@ -67,8 +67,13 @@ Result<bool> lost_its_manifest(const Storage& storage, const std::string& databa
 }
 
 StoredCursor load_cursor(const Storage& storage, const std::string& database) {
+  return read_cursor(storage, database).value_or(StoredCursor());
+}
+
+Result<StoredCursor> read_cursor(const Storage& storage, const std::string& database) {
   auto content = storage.get(cursor_path(database), native::kCursorBytesMax);
-  if (!content) return {};
+  if (!content && is_damage(content.error())) return StoredCursor();
+  if (!content) return tl::unexpected(std::move(content).error());
   StoredCursor stored{std::nullopt, std::move(content->version)};
   if (!native::check_seal(content->bytes)) return stored;
   if (const auto cursor = native::parse_cursor(content->bytes)) stored.cursor = *cursor;

@@ -44,6 +44,8 @@ struct StoredCursor {
   std::string version;                   // of the object; empty: it is not there
 };
 StoredCursor load_cursor(const Storage& storage, const std::string& database);
+// The same where a hint that cannot be read now is not one that is not there.
+Result<StoredCursor> read_cursor(const Storage& storage, const std::string& database);
 
 class NativeDatabase final : public StoredDatabase {
  public:

@@ -20,6 +20,7 @@
 #include "engine/segment/codec.h"
 #include "engine/segment/segment_reader.h"
 #include "engine/source/ahead_blob.h"
+#include "engine/source/history.h"
 #include "engine/source/native_indexer.h"
 #include "engine/storage/temporary_directory.h"
 
@@ -73,7 +74,8 @@ class DatabaseVerifier {
  private:
   static bool is_damage(const Error& error) {
     return error.code == Code::kCorrupt || error.code == Code::kUnsupported ||
-           error.code == Code::kNotFound || error.code == Code::kNoSuchEpoch;
+           error.code == Code::kNotFound || error.code == Code::kNoSuchEpoch ||
+           is_bad_medium(error);
   }
 
   void add_damage(const std::string& object, const std::string& text, std::optional<Epoch> first,
@@ -253,6 +255,7 @@ class DatabaseVerifier {
       // A full may repeat the epoch that the incremental before it ended with.
       if (facts[i].epoch > newest_counted_) ++report_.epochs;
       newest_counted_ = std::max(newest_counted_, facts[i].epoch);
+      computed_.emplace(facts[i].epoch, states[i]);
       if (states[i] != facts[i].state)
         add_damage(entry.filename,
                    fmt::format("epoch {} adds up to state {}, but is listed with {}",
@@ -279,7 +282,10 @@ class DatabaseVerifier {
                                                        const std::vector<std::uint64_t>& sizes) {
     TRY_ASSIGN(const EpochContext before,
                source_->context(row_.number, Epoch(entry.start_epoch.get() - 1)));
-    EpochStates states(page_size, before.facts.size_bytes, before.facts.state, sizes,
+    // What the pages add up to, not what is listed: else one wrong sum hides itself in all later.
+    const bool computed = computed_ && computed_->first == before.facts.epoch;
+    EpochStates states(page_size, before.facts.size_bytes,
+                       computed ? computed_->second : before.facts.state, sizes,
                        [&](PageRange pages) { return source_->page_hashes(before, pages); });
     TRY(reader.visit_records([&](std::uint64_t offset,
                                  const native::RecordRow& row) -> Result<void> {
@@ -337,6 +343,7 @@ class DatabaseVerifier {
   std::unique_ptr<NativeSource> source_;
   std::set<std::string> unusable_;
   Epoch newest_counted_;
+  std::optional<std::pair<Epoch, StateHash>> computed_;  // of the epoch that was summed up last
   std::uint64_t done_bytes_ = 0;
   std::uint64_t total_bytes_ = 0;
 };

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <optional>
 #include <utility>
 
@@ -135,7 +136,8 @@ class Intake {
       spare_last(row_, **taken);
     }
     for (std::size_t i = problems_before; i < row_.problems.size(); ++i)
-      row_.problems[i].version = history_.version_of(row_.problems[i].object);
+      row_.problems[i].version = history_.version_seen(row_.problems[i].object)
+                                     .value_or(history_.version_of(row_.problems[i].object));
     row_.segments_hash = history_.fold(row_.segments_hash, segment);
     row_.segment_count += 1;
     row_.stored_bytes += history_.stored_bytes(segment);
@@ -168,6 +170,10 @@ class Intake {
 bool is_damage(const Error& error) noexcept {
   return error.code == Code::kCorrupt || error.code == Code::kUnsupported ||
          error.code == Code::kNotFound;
+}
+
+bool is_bad_medium(const Error& error) noexcept {
+  return error.code == Code::kIo && error.system_errno == EIO;
 }
 
 void add_problem(DatabaseRow& row, IndexProblem problem) {

@@ -37,6 +37,12 @@ class History {
   [[nodiscard]] virtual Result<bool> is_newest() const = 0;
   // Of an object that a problem names, as it is now; empty: it is not there.
   [[nodiscard]] virtual std::string version_of(const std::string& object) const = 0;
+  // Of the object that take() looked at last, as it was then; empty: it was not there, or not to be
+  // read. nullopt: another object, or not known.
+  [[nodiscard]] virtual std::optional<std::string> version_seen(
+      const std::string& /*object*/) const {
+    return std::nullopt;
+  }
   // Whether what the index holds of the segments is still true of the storage. Asked for when it
   // matters that everything is looked at anew.
   virtual Result<bool> is_current(const PageIndex::Reader& reader,
@@ -62,6 +68,8 @@ Result<bool> is_indexed(const PageIndex& index, const DatabaseRow& row,
 
 // Damage of a segment, as opposed to a failure of the storage.
 [[nodiscard]] bool is_damage(const Error& error) noexcept;
+// A disk that cannot give what it holds: may be gone the next time, and is damage while it lasts.
+[[nodiscard]] bool is_bad_medium(const Error& error) noexcept;
 
 // Adds to the row's problems, of which there are at most kProblemsMax.
 void add_problem(DatabaseRow& row, IndexProblem problem);

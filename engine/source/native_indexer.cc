@@ -149,8 +149,15 @@ class NativeHistory final : public History {
 
   Result<std::optional<Epoch>> take(PageIndex::Writer& writer, DatabaseRow& row,
                                     SegmentNo segment) const override {
-    TRY_ASSIGN(TailedBlob tailed, tails_.get(segment.get()));
     const native::SegmentEntry& taken = entry(segment);
+    seen_ = {taken.filename, ""};
+    auto found = tails_.get(segment.get());
+    if (!found && is_bad_medium(found.error())) found = open(segment);
+    if (!found && is_bad_medium(found.error()))
+      return Error::corrupt("cannot be read: " + found.error().text);
+    if (!found) return tl::unexpected(std::move(found).error());
+    TailedBlob tailed = *std::move(found);
+    seen_.version = tailed.blob().version();
     TRY(SegmentIntake(writer, taken, row, segment).run(std::move(tailed)));
     const bool is_full = taken.kind == native::SegmentKind::kFull;
     return is_full ? std::optional(taken.end_epoch) : std::nullopt;
@@ -173,6 +180,10 @@ class NativeHistory final : public History {
   [[nodiscard]] std::string version_of(const std::string& object) const override {
     const auto info = storage_.stat(fmt::format("{}/{}", manifest_.database, object));
     return info ? info->version : std::string();
+  }
+
+  [[nodiscard]] std::optional<std::string> version_seen(const std::string& object) const override {
+    return object == seen_.object ? std::optional(seen_.version) : std::nullopt;
   }
 
   // The hash of its tables tells of each segment, whenever it is opened, that it is still the same.
@@ -198,6 +209,11 @@ class NativeHistory final : public History {
   const native::Manifest& manifest_;
   const std::string& version_;
   mutable FetchedAhead<TailedBlob> tails_;
+  struct Seen {
+    std::string object;
+    std::string version;
+  };
+  mutable Seen seen_;  // by take()
 };
 
 }  // namespace
