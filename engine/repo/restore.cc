@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <fstream>
 #include <thread>
 
 #include "engine/capture/integrity.h"
@@ -12,6 +13,7 @@
 #include "engine/repo/operations.h"
 #include "engine/repo/restore_logged.h"
 #include "engine/storage/output_file.h"
+#include "engine/storage/temporary_directory.h"
 
 namespace epochfs::engine {
 namespace {
@@ -36,6 +38,26 @@ Result<void> check_side_files(const std::string& output) {
 Result<void> remove_side_files(const std::string& output) {
   for (const char* suffix : kSideFiles) TRY(remove_file(output + suffix));
   return {};
+}
+
+// What SQLite has to look at before anybody else gets it lies in a file first.
+Result<RestoreReport> restore_checked(Database& database, Epoch epoch, int descriptor,
+                                      const Progress& progress) {
+  constexpr std::size_t kBytesAtOnce = 1024 * 1024;
+  TRY_ASSIGN(const TemporaryDirectory directory, TemporaryDirectory::create(temporary_parent()));
+  const std::string file = directory.file("database");
+  TRY_ASSIGN(RestoreReport report,
+             restore(database, epoch, {.output = file, .force = false, .progress = progress}));
+  std::ifstream restored(file, std::ios::binary);
+  std::string bytes(kBytesAtOnce, '\0');
+  for (std::uint64_t left = report.size_bytes; left > 0;) {
+    const std::size_t count = std::min<std::uint64_t>(left, bytes.size());
+    if (!restored.read(bytes.data(), static_cast<std::streamsize>(count)))
+      return Error::io(file + ": cannot be read back");
+    TRY(write_all(descriptor, as_bytes(std::string_view(bytes).substr(0, count))));
+    left -= count;
+  }
+  return report;
 }
 
 }  // namespace
@@ -79,6 +101,11 @@ Result<RestoreReport> restore_to_descriptor(Database& database, Epoch epoch, int
   TRY_ASSIGN(const auto logged, database.logged(epoch));
   if (logged) {
     TRY_ASSIGN(RestoreReport report, restore_logged_to_descriptor(*logged, descriptor, progress));
+    report.seconds = seconds_since(begin);
+    return report;
+  }
+  if (database.needs_integrity_check()) {
+    TRY_ASSIGN(RestoreReport report, restore_checked(database, epoch, descriptor, progress));
     report.seconds = seconds_since(begin);
     return report;
   }

@@ -164,6 +164,31 @@ TEST_F(ZlayerTest, DecompressesAnewWhatWentBadInItsCache) {
   EXPECT_TRUE(content(first) == content(again));
 }
 
+// No sum covers a snapshot, so it is SQLite that has to find what is wrong with one.
+TEST_F(ZlayerTest, GivesNobodyWhatSqliteFindsUnsound) {
+  make("plain");
+  for (const std::string& copy : objects_in("wal")) files::remove(copy);
+  const std::string live = directory_ / "made/live.db";
+  constexpr std::uintmax_t kPageBytes = 4096;
+  {
+    std::fstream file(live, std::ios::in | std::ios::out | std::ios::binary);
+    for (std::uintmax_t at = kPageBytes; at < files::file_size(live); at += kPageBytes) {
+      file.seekp(static_cast<std::streamoff>(at));
+      file.put('#');  // no kind of page
+    }
+  }
+  const std::string snapshot = objects_in("snapshots").back();
+  ASSERT_EQ(run({"zstd", "-q", "-f", live, "-o", snapshot}).exit_code, 0);
+  const std::string restored = directory_ / "restored.db";
+  for (const std::string& output : {restored, std::string("-")}) {
+    const ProcessResult refused = epochfs({"restore", objects_, output});
+    EXPECT_EQ(refused.exit_code, 4) << refused.err;
+    EXPECT_NE(refused.err.find("SQLite finds"), std::string::npos) << refused.err;
+    EXPECT_EQ(refused.out, "");
+  }
+  EXPECT_FALSE(files::exists(restored));
+}
+
 TEST_F(ZlayerTest, SaysThatThereIsNoBackup) {
   files::create_directories(objects_ + "/snapshots");
   files::create_directories(objects_ + "/wal");
