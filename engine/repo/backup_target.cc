@@ -31,7 +31,9 @@ Result<void> make_repository(const std::string& location, const Storage& storage
 
 Result<std::string> database_name(const std::string& wanted, const std::string& path) {
   std::string name = wanted.empty() ? default_name(path) : wanted;
-  if (!is_plain_name(name) || name.starts_with('.') || printable(name) != name)
+  // With a '#' or '@' in it no command could name it: these stand before names and selectors.
+  if (!is_plain_name(name) || name.starts_with('.') || printable(name) != name ||
+      name.find_first_of("#@") != std::string::npos)
     return Error::invalid(
         fmt::format("'{}' cannot name a database: choose another with --name", printable(name)));
   return name;

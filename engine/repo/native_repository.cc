@@ -18,8 +18,13 @@ namespace {
 // What is fetched ahead must not drive out of the cache what was fetched before and nobody read
 // yet.
 AheadPlan ahead_plan(const Storage& storage, std::uint64_t cache_bytes) {
+  constexpr std::uint64_t kPieceBytesMin = 64 * 1024;  // no block is larger
   AheadPlan plan = storage.is_remote() ? kRemoteAhead : AheadPlan();
   plan.bytes_ahead = std::min(plan.bytes_ahead, cache_bytes / 4);
+  // Nor may a piece be too large for its part of the cache, which would not keep it until it is
+  // read.
+  while (plan.piece_bytes > kPieceBytesMin && plan.piece_bytes > cache_bytes / 64)
+    plan.piece_bytes /= 2;
   return plan;
 }
 
@@ -84,7 +89,8 @@ Result<std::vector<std::string>> NativeRepository::list_databases() const {
 }
 
 Result<std::shared_ptr<Database>> NativeRepository::database(const std::string& name) {
-  if (!is_plain_name(name)) return Error::not_found(fmt::format("no database {}", printable(name)));
+  if (!is_plain_name(name) || name.starts_with('.'))
+    return Error::not_found(fmt::format("no database {}", printable(name)));
   const auto nothing = [&] {
     return Error::not_found(fmt::format("{} holds no database {}", location(), printable(name)));
   };

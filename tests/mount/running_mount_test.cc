@@ -9,6 +9,8 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <nlohmann/json.hpp>
+#include <random>
 #include <system_error>
 
 #include "tests/mount/mounted_repository.h"
@@ -36,6 +38,31 @@ class RunningMountTest : public MountedRepositoryTest {
     return std::filesystem::path(read_link(tree() + "/latest")).filename();
   }
 };
+
+TEST_F(RunningMountTest, HasNoDatabaseWhoseNameBeginsWithADot) {
+  const SqliteHistory history(database(), 10);
+  backup();
+  mount({"-o", "log=" + path("log")});
+  for (const char* name : {"/.git", "/.hidden", "/..."}) {
+    struct stat status {};
+    EXPECT_EQ(::stat((mountpoint() + name).c_str(), &status), -1);
+    EXPECT_EQ(errno, ENOENT) << name;
+  }
+  EXPECT_EQ(read_file(path("log")).find("error"), std::string::npos) << read_file(path("log"));
+}
+
+TEST_F(RunningMountTest, ReadsEverythingOnceWithASmallCache) {
+  constexpr std::size_t kBytes = 24 * 1024 * 1024;
+  std::string content(kBytes, '\0');
+  std::mt19937_64 random(20261130);
+  for (char& byte : content) byte = static_cast<char>(random());
+  write_file(database(), content);
+  backup();
+  mount({"-o", "cache=4M"});
+  expect_image(epoch_file(epochs().front()), content);
+  const auto status = nlohmann::json::parse(read_file(tree() + "/.epochfs/status.json"));
+  EXPECT_LT(status.at("cache").at("bytes_read").get<std::uint64_t>(), kBytes * 13 / 10) << status;
+}
 
 TEST_F(RunningMountTest, ShowsANewBackupWithoutBeingAsked) {
   SqliteHistory history(database(), 50);
