@@ -169,11 +169,13 @@ Action declare_backup(CLI::App& app) {
                  "what the database is called there (default: its file name, last extension off)")
       ->type_name("NAME");
   app.add_option("--engine", words->engine, "sqlite, grafeo or file (default: by its content)")
-      ->type_name("ENGINE");
+      ->type_name("ENGINE")
+      ->check(not_empty, "");
   app.add_option("--format", words->format,
                  "zlayer: REPO is in the layout of ZLayer's replicator; grafeo-v2 or grafeo-v1: a\n"
                  "backup directory in Grafeo's own format")
-      ->type_name("FORMAT");
+      ->type_name("FORMAT")
+      ->check(not_empty, "");
   app.add_flag("--full", words->options.full, "also store a new full of the newest epoch");
   app.add_flag("--dry-run", words->options.dry_run, "find out what would be stored, store nothing");
   app.add_flag("--wait", words->options.wait, "wait for another writer instead of exit 11");

@@ -24,6 +24,11 @@ struct Command {
 
 std::span<const Command> commands() noexcept;
 
+// Of an option whose empty value would mean that it was not given, as in `--since "$UNSET"`.
+inline std::string not_empty(const std::string& value) {
+  return value.empty() ? "a value is missing" : "";
+}
+
 Action declare_init(CLI::App& app);
 Action declare_backup(CLI::App& app);
 Action declare_import(CLI::App& app);

@@ -202,7 +202,11 @@ ExitCode run_command_line(const std::vector<std::string>& arguments) {
   }
   Outcome<ExitCode> outcome = run_named(arguments);
   if (outcome) {
-    if (const auto written = finish_answer(); !written)
+    const auto written = finish_answer();
+    // That damage was found, say, is more than that it could not be told.
+    if (!written && *outcome != ExitCode::kDone)
+      tell_failure(written.error(), "");
+    else if (!written)
       outcome = tl::unexpected(Complaint(written.error()));
   }
   if (outcome) return *outcome;

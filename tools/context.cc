@@ -12,7 +12,10 @@ void tell(std::string_view text) {
   std::fputc('\n', stderr);
 }
 
-engine::Failure answer_failed() { return engine::Error::from_errno(errno, "standard output"); }
+// Whatever the reason, nothing of ours lacks room.
+engine::Failure answer_failed() {
+  return engine::Error::io(engine::Error::from_errno(errno, "standard output").value().text);
+}
 
 }  // namespace
 

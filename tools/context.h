@@ -16,7 +16,7 @@ struct Context {
   bool quiet = false;
   bool verbose = false;
 
-  // Adds `text` and a newline to the answer. kIo, kNoSpace: stdout does not take it.
+  // Adds `text` and a newline to the answer. kIo: stdout does not take it.
   engine::Result<void> answer(std::string_view text) const;
   // A line for people; not with --quiet.
   void note(std::string_view text) const;

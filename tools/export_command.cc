@@ -44,7 +44,8 @@ Action declare_export(CLI::App& app) {
   app.add_option(
          "--format", words->format,
          "grafeo-v2 or grafeo-v1, which Grafeo 0.5 reads (default: as the history needs it)")
-      ->type_name("FORMAT");
+      ->type_name("FORMAT")
+      ->check(not_empty, "");
   app.add_flag("--wait", words->options.wait, "wait for another writer instead of exit 11");
   app.add_flag("--json", words->json, "one JSON document");
   app.footer(

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <memory>
 #include <string>
 
@@ -28,7 +30,10 @@ Outcome<ExitCode> run_import(const ImportWords& words, const Context& context) {
   TRY_ASSIGN(const engine::TransferReport report, [&] {
     ProgressBar bar(context, "import");
     options.progress = bar.progress();
-    return engine::import_grafeo(options);
+    return with_hint(engine::import_grafeo(options), engine::Code::kNoRepository, [&] {
+      return fmt::format("the backup directory itself; `epochfs info {}` tells what is there",
+                         options.source);
+    });
   }());
   return tell("import", report, words.json, context);
 }

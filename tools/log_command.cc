@@ -81,7 +81,8 @@ Action declare_log(CLI::App& app) {
       ->type_name("N")
       ->check(not_a_count);
   app.add_option("--since", words->since, "only epochs committed at that moment or after it")
-      ->type_name("MOMENT");
+      ->type_name("MOMENT")
+      ->check(not_empty, "");
   app.add_flag("--reverse", words->reverse, "oldest first");
   app.add_flag("--json", words->json, "JSON lines: one document for each epoch");
   app.footer(

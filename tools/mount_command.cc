@@ -79,7 +79,8 @@ Action declare_mount(CLI::App& app) {
       ->type_name("LIST")
       ->allow_extra_args(false);
   app.add_option("--cache", words->cache_size, "memory for decompressed blocks (default: 256M)")
-      ->type_name("SIZE");
+      ->type_name("SIZE")
+      ->check(not_empty, "");
   app.footer(
       "Examples:\n"
       "  epochfs mount /backups /mnt\n"

@@ -38,7 +38,9 @@ std::string output_path(const std::string& output, const engine::Database& datab
 Outcome<ExitCode> restore_to_stdout(const OpenDatabase& open, engine::Epoch epoch,
                                     const Context& context) {
   ProgressBar bar(context, "restore");
-  TRY(engine::restore_to_descriptor(*open.database, epoch, STDOUT_FILENO, bar.progress()));
+  TRY(with_hint(engine::restore_to_descriptor(*open.database, epoch, STDOUT_FILENO, bar.progress()),
+                engine::Code::kNoSpace,
+                [] { return std::string("where stdout goes there is no room"); }));
   return ExitCode::kDone;
 }
 

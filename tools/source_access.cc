@@ -11,8 +11,9 @@ using engine::Code;
 engine::Result<engine::Source> parse_place(std::string_view text) {
   TRY_ASSIGN(engine::Source source, engine::parse_source(text));
   if (!source.selector.empty())
-    return engine::Error::invalid(
-        fmt::format("{}: takes no @SELECTOR: it is about all epochs", text));
+    return engine::Error::invalid(fmt::format(
+        "{}: takes no @SELECTOR: it is about all epochs (a directory of that name is {}/)", text,
+        text));
   return source;
 }
 

@@ -146,6 +146,9 @@ TEST_F(VerifyTest, ExitsFourAndNamesTheDamage) {
   EXPECT_NE(result.out.find("; costs epoch"), std::string::npos) << result.out;
   EXPECT_NE(lines_of(result.out).back().find("damaged place"), std::string::npos) << result.out;
 
+  // Also where nobody can be told.
+  EXPECT_EQ(epochfs({"verify", repository_}, {.output_path = "/dev/full"}).exit_code, 4);
+
   const ProcessResult machine = epochfs({"verify", repository_, "--json"});
   EXPECT_EQ(machine.exit_code, 4);
   const Json json = Json::parse(machine.out);

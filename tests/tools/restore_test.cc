@@ -99,6 +99,7 @@ TEST_F(RestoreTest, FailsWhenStdoutIsFull) {
   const ProcessResult result = epochfs({"restore", repository_, "-"}, {.output_path = "/dev/full"});
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_NE(result.err.find("No space left"), std::string::npos) << result.err;
+  EXPECT_NE(result.err.find("where stdout goes"), std::string::npos) << result.err;
 }
 
 TEST_F(RestoreTest, SaysWhereItCannotWrite) {
