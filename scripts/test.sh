@@ -53,6 +53,8 @@ if [[ "$sanitize" == thread && -z "${EPOCHFS_FIXED_ADDRESSES:-}" ]] &&
 fi
 
 scripts/setup.sh "${setup[@]}"
+# The programs that were just installed, not what a version manager puts in their place.
+export PATH=/usr/bin:$PATH
 cmake -S . -B "$build" -G Ninja "${options[@]}" -DCMAKE_UNITY_BUILD=ON \
   -DEPOCHFS_SANITIZE="$sanitize" -DEPOCHFS_TESTS=ON
 cmake --build "$build" --parallel 2
