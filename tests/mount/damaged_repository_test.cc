@@ -1,4 +1,4 @@
-// A flipped byte in a segment costs the pages that depend on it, and nothing else.
+// A damaged place in a segment costs the pages that depend on it, and nothing else.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <string_view>
 
 #include "engine/core/handle.h"
 #include "tests/mount/mounted_repository.h"
@@ -16,6 +17,9 @@ namespace {
 
 constexpr std::size_t kPageSize = 4096;
 constexpr std::size_t kBlockSizeMax = 65536;
+// More than the four of a frame's checksum, which nobody needs.
+constexpr std::size_t kDamagedBytes = 8;
+constexpr std::string_view kFrameBegin = "\x28\xb5\x2f\xfd";
 
 // How the pages of a file in the mount answer.
 struct Answers {
@@ -46,14 +50,19 @@ class DamagedRepositoryTest : public MountedRepositoryTest {
     return answers;
   }
 
-  // The segment whose name starts so, with one byte changed at this fraction of its length.
-  void flip_byte(const std::string& start, double where) const {
+  // The segment whose name starts so, with a few bytes of one frame changed at this fraction of its
+  // length.
+  void damage(const std::string& start, double where) const {
     for (const std::string& name : list_directory(repository() + "/app")) {
       if (!name.starts_with(start)) continue;
       const std::string segment = repository() + "/app/" + name;
       std::string content = read_file(segment);
-      char& byte = content[static_cast<std::size_t>(static_cast<double>(content.size()) * where)];
-      byte = static_cast<char>(byte ^ 0x10);
+      auto at = static_cast<std::size_t>(static_cast<double>(content.size()) * where);
+      while (content.substr(at, kDamagedBytes + kFrameBegin.size()).find(kFrameBegin) !=
+             std::string::npos)
+        ++at;
+      for (std::size_t i = 0; i < kDamagedBytes; ++i)
+        content.at(at + i) = static_cast<char>(content.at(at + i) ^ 0x10);
       std::ofstream(segment, std::ios::binary) << content;
       return;
     }
@@ -66,7 +75,7 @@ TEST_F(DamagedRepositoryTest, FailsTheBlockThatWasHitAndServesAllOthers) {
   backup();
   history.commit(5);
   backup();
-  flip_byte("full-", 0.5);
+  damage("full-", 0.5);
   mount();
   const std::vector<std::string> names = epochs();
   ASSERT_EQ(names.size(), history.moments().size());
@@ -83,7 +92,7 @@ TEST_F(DamagedRepositoryTest, LeavesEpochsAloneThatDoNotNeedTheDamagedSegment) {
   backup();
   history.commit(5);
   backup();
-  flip_byte("incr-", 0.2);
+  damage("incr-", 0.2);
   mount();
   const std::vector<std::string> names = epochs();
   ASSERT_EQ(names.size(), history.moments().size());
@@ -101,7 +110,7 @@ TEST_F(DamagedRepositoryTest, IsFoundByVerifyAndTheSoundOneIsNot) {
   backup();
   const ProcessResult sound = epochfs({"verify", repository()});
   EXPECT_EQ(sound.exit_code, 0) << sound.out << sound.err;
-  flip_byte("full-", 0.5);
+  damage("full-", 0.5);
   const ProcessResult damaged = epochfs({"verify", repository()});
   EXPECT_EQ(damaged.exit_code, 4) << damaged.out << damaged.err;
   EXPECT_NE((damaged.out + damaged.err).find("full-"), std::string::npos);
