@@ -146,6 +146,10 @@ std::optional<ProxyPlan> FaultyProxy::plan_for(const std::string& request) {
   const bool meant = (plan_.method.empty() || request.starts_with(plan_.method + " ")) &&
                      request.substr(0, request.find('\r')).find(plan_.target) != std::string::npos;
   if (!meant || plan_.times == 0) return std::nullopt;
+  if (plan_.after > 0) {
+    --plan_.after;
+    return std::nullopt;
+  }
   --plan_.times;
   return plan_;
 }
@@ -177,6 +181,12 @@ bool FaultyProxy::answer(int client, const std::string& request) {
     case ProxyFault::kLoseAnswer:
       static_cast<void>(forward(request));
       return false;
+    case ProxyFault::kSilence: {
+      static_cast<void>(forward(request));
+      std::string ignored;
+      while (receive_more(client, ignored)) continue;
+      return false;
+    }
     case ProxyFault::kAnswer:
       return send_all(client, plan->answer);
     case ProxyFault::kTruncate: {

@@ -22,6 +22,7 @@ namespace epochfs::test {
 enum class ProxyFault {
   kDrop,        // the connection ends, and the server hears nothing of the request
   kLoseAnswer,  // the server does what it is asked, then the connection ends
+  kSilence,     // the server does what it is asked, and the answer never comes
   kAnswer,      // with `answer`, and the server hears nothing of the request
   kTruncate,    // the connection ends in the middle of the answer
   kShorten,     // the last byte of the body is missing, and the headers agree with that
@@ -33,7 +34,8 @@ struct ProxyPlan {
   ProxyFault fault = ProxyFault::kDrop;
   std::string method = {};  // of the requests that fail; empty: any
   std::string target = {};  // what is in their first lines too
-  int times = 1;            // so many of them, from now on
+  int after = 0;            // so many of them are answered as usual first
+  int times = 1;            // then so many fail
   std::string answer = {};  // whole: "HTTP/1.1 503 …\r\n\r\n…"
   std::chrono::milliseconds delay{};
 };
