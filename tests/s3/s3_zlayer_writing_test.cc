@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "tests/s3/killed_writer.h"
 #include "tests/s3/real_s3.h"
 #include "tests/support/faulty_proxy.h"
 #include "tests/support/process.h"
@@ -182,7 +183,7 @@ TEST_F(S3ZlayerWritingTest, NeedsNothingKeptForAFirstBackup) {
 TEST_F(S3ZlayerWritingTest, KeepsTheOldOrTheNewStateWhenABackupDies) {
   int killed = 0;
   for (const std::string what : {"first", "copy", "snapshot"}) {
-    for (int round = 0; round < 12; ++round) {
+    for (int round = 0; round < 12; round += kEachDeath) {
       SCOPED_TRACE(fmt::format("{}, request {}", what, round));
       use_place(fmt::format("{}-{}", what, round));
       files::remove(database_);
@@ -194,12 +195,7 @@ TEST_F(S3ZlayerWritingTest, KeepsTheOldOrTheNewStateWhenABackupDies) {
       const auto& moments = history.moments();
       std::vector<std::string> command = words();
       if (what == "snapshot") command.emplace_back("--full");
-      FaultyProxy proxy(RealS3::port());
-      Process writer(command, options(proxy.port(), "cache"));
-      while (proxy.requests() <= round && !writer.ends_within(std::chrono::milliseconds(3)))
-        continue;
-      writer.signal(SIGKILL);
-      const ProcessResult ended = writer.wait();
+      const ProcessResult ended = killed_after(round, command, options(0, "cache"));
       killed += ended.exit_code == 128 + SIGKILL ? 1 : 0;
       const bool is_acknowledged = ended.out.find("epoch ") != std::string::npos;
       const auto left = restored_by_rule();
@@ -215,7 +211,7 @@ TEST_F(S3ZlayerWritingTest, KeepsTheOldOrTheNewStateWhenABackupDies) {
       EXPECT_EQ(epochs_listed(), moments.size());
     }
   }
-  EXPECT_GE(killed, 20);
+  EXPECT_GE(killed, 28 / kEachDeath);
 }
 
 TEST_F(S3ZlayerWritingTest, LosesNothingToTwoWriters) {
