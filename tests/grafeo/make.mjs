@@ -206,7 +206,9 @@ class BusyDatabase extends WrittenDatabase {
     const ended = promisify(execFile)(process.env.EPOCHFS_COMMAND, words).finally(() => {
       report = ended;
     });
-    while (report === null) {
+    for (let commits = 0; report === null; ++commits) {
+      // As fast as it can at first; then the backup is to get on, however slow the machine is.
+      if (commits >= 16) await new Promise((resume) => setTimeout(resume, 50));
       await (this.roll(4) === 0 ? this.happenings.large() : this.happenings.small());
       if (this.roll(3) === 0) this.database.walCheckpoint();
     }

@@ -93,7 +93,7 @@ TEST_F(ZlayerTest, TakesInWhatIsStoredWhileItIsMounted) {
   const auto count = [&] { return std::distance(files::directory_iterator(epochs), {}); };
   const auto before = count();
   files::rename(directory_ / "later", newest);
-  for (int tries = 0; tries < 100 && count() == before; ++tries)
+  for (int tries = 0; tries < 600 && count() == before; ++tries)
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   EXPECT_GT(count(), before);
   EXPECT_EQ(epochfs({"umount", directory_ / "mnt"}).exit_code, 0);
