@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "tests/mount/mounted_repository.h"
+#include "tests/support/sanitizer.h"
 #include "tests/support/sqlite_history.h"
 
 namespace epochfs::test {
@@ -169,7 +170,7 @@ TEST_F(EveryEpochTest, IsOneTransactionOfAWriterThatNeverStopped) {
   std::thread writer([&] {
     while (!stop) {
       history.commit();
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      std::this_thread::sleep_for(std::chrono::milliseconds(5 * one_of_many_under_sanitizers(5)));
     }
   });
   for (int round = 0; round < 5; ++round) {

@@ -17,6 +17,7 @@
 #include "engine/core/hash.h"
 #include "engine/formats/sqlite/database_header.h"
 #include "tests/mount/mounted_repository.h"
+#include "tests/support/sanitizer.h"
 
 namespace epochfs::test {
 namespace {
@@ -148,7 +149,7 @@ class BusyHistoryTest : public RandomHistoryTest {
     try {
       while (!stop.stop_requested()) {
         history.step();
-        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+        std::this_thread::sleep_for(std::chrono::milliseconds(2 * one_of_many_under_sanitizers(5)));
       }
     } catch (const std::exception& error) {
       ADD_FAILURE() << error.what();
