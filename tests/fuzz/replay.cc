@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "tests/fuzz/fuzz_target.h"
-#include "tests/support/sanitizer.h"
+#include "tests/support/samples.h"
 
 namespace {
 

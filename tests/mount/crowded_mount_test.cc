@@ -17,7 +17,7 @@
 #include "tests/capture/other_process.h"
 #include "tests/mount/mounted_repository.h"
 #include "tests/support/random_history.h"
-#include "tests/support/sanitizer.h"
+#include "tests/support/samples.h"
 #include "tests/support/sqlite_history.h"
 
 namespace epochfs::test {

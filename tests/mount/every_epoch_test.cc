@@ -13,7 +13,7 @@
 #include <thread>
 
 #include "tests/mount/mounted_repository.h"
-#include "tests/support/sanitizer.h"
+#include "tests/support/samples.h"
 #include "tests/support/sqlite_history.h"
 
 namespace epochfs::test {

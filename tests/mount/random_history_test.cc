@@ -17,7 +17,7 @@
 #include "engine/core/hash.h"
 #include "engine/formats/sqlite/database_header.h"
 #include "tests/mount/mounted_repository.h"
-#include "tests/support/sanitizer.h"
+#include "tests/support/samples.h"
 
 namespace epochfs::test {
 namespace {

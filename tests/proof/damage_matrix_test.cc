@@ -7,7 +7,7 @@
 
 #include "tests/proof/damage_cases.h"
 #include "tests/support/live_database.h"
-#include "tests/support/sanitizer.h"
+#include "tests/support/samples.h"
 #include "tests/support/temporary_directory.h"
 
 namespace epochfs::test {
@@ -20,17 +20,25 @@ constexpr std::size_t kCopies = 256;
 constexpr std::size_t kOneByteOf = one_of_many_under_sanitizers(401);
 constexpr std::size_t kOneFileOf = one_of_many_under_sanitizers(31);
 // Of what is read in the same way the cases go on at every so many bytes.
-constexpr std::size_t kOneByteOfOthers = 31;
+constexpr std::size_t kOneByteOfOthers = 7;
 
 class DamageMatrixTest : public testing::Test {
  protected:
-  // Every so many of the cases.
+  // Every so many of the cases, and one at least.
   void run(const Specimen& specimen, std::size_t one_of,
            const std::function<void(const CaseVisitor&)>& cases) {
     Copies copies(specimen, directory_ / specimen.label, kCopies);
-    std::size_t number = 0;
+    std::size_t count = 0;
+    if (one_of > 1) cases([&](const DamageCase&) { ++count; });
+    const std::size_t step = std::clamp<std::size_t>(one_of, 1, std::max<std::size_t>(count, 1));
+    std::size_t until_next = first_sample(step);
     in_batches(
-        copies, cases, [&](const DamageCase&) { return number++ % one_of == 0; },
+        copies, cases,
+        [&](const DamageCase&) {
+          const bool is_next = until_next == 0;
+          until_next = (is_next ? step : until_next) - 1;
+          return is_next;
+        },
         [&](const std::vector<DamageCase>& batch) { look(copies, batch); });
   }
 

@@ -12,7 +12,7 @@
 #include "engine/core/handle.h"
 #include "tests/mount/mounted_repository.h"
 #include "tests/proof/damage_cases.h"
-#include "tests/support/sanitizer.h"
+#include "tests/support/samples.h"
 
 namespace epochfs::test {
 namespace {
@@ -25,15 +25,16 @@ constexpr std::size_t kPreadBytes = 4096;
 constexpr std::size_t kCasesOfAStratum = 110 / one_of_many_under_sanitizers(20);
 constexpr std::size_t kCasesMin = 5000 / one_of_many_under_sanitizers(25);
 
-// Walks through a stratum in even steps.
+// Walks through a stratum in even steps, from a place below `count`.
 struct Stratum {
   std::size_t count = 0;
+  std::size_t first = 0;
   std::size_t seen = 0;
 
   bool takes_next() {
-    const std::size_t at = seen++;
+    const std::size_t at = seen++ * kCasesOfAStratum + first;
     if (count <= kCasesOfAStratum) return true;
-    return at * kCasesOfAStratum / count != (at + 1) * kCasesOfAStratum / count;
+    return at / count != (at + kCasesOfAStratum) / count;
   }
 };
 
@@ -49,6 +50,7 @@ class DamageMountTest : public MountedRepositoryTest {
     const auto cases = [&](const CaseVisitor& visit) { for_each_damage(specimen, other, visit); };
     std::map<std::string, Stratum> strata;
     cases([&](const DamageCase& damage) { ++strata[damage.stratum].count; });
+    for (auto& [name, stratum] : strata) stratum.first = seed_ % stratum.count;
     std::filesystem::remove_all(repository());
     Copies copies(specimen, repository(), kCopiesInAMount);
     in_batches(
@@ -130,6 +132,9 @@ class DamageMountTest : public MountedRepositoryTest {
     return is_right;
   }
 
+  const std::uint64_t seed_ = test_seed();
+  const testing::ScopedTrace trace_{__FILE__, __LINE__,
+                                    "EPOCHFS_TEST_SEED=" + std::to_string(seed_)};
   std::size_t cases_ = 0;
 };
 

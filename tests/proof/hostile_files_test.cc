@@ -19,7 +19,7 @@
 #include "tests/mount/mounted_repository.h"
 #include "tests/proof/hostile_cases.h"
 #include "tests/support/live_database.h"
-#include "tests/support/sanitizer.h"
+#include "tests/support/samples.h"
 
 namespace epochfs::test {
 namespace {
@@ -157,7 +157,7 @@ TEST_F(HostileFilesTest, AndForgedDatabasesLeaveTheGoodOneAlone) {
   const Specimen specimen = make_sqlite_specimen(512);
   Copies copies(specimen, repository(), kForgedMax + 1);
   std::size_t copy = 0;
-  std::size_t number = 0;
+  std::size_t number = kOneForgedOf - first_sample(kOneForgedOf);
   for_each_hostile(specimen, [&](const HostileCase& hostile) {
     const bool is_document = hostile.how.what.find("manifest is") != std::string::npos;
     if (copy == kForgedMax || (!is_document && number++ % kOneForgedOf != 0)) return;

@@ -9,7 +9,7 @@
 
 #include "tests/proof/hostile_cases.h"
 #include "tests/support/live_database.h"
-#include "tests/support/sanitizer.h"
+#include "tests/support/samples.h"
 #include "tests/support/temporary_directory.h"
 
 namespace epochfs::test {
@@ -19,7 +19,7 @@ using engine::Epoch;
 namespace native = engine::native;
 
 constexpr std::size_t kHostileCopies = 64;
-constexpr std::size_t kOneHostileOf = 3 * one_of_many_under_sanitizers(20);
+constexpr std::size_t kOneHostileOf = 2 * one_of_many_under_sanitizers(20);
 // Of processor time: others may be at work on the machine.
 constexpr std::clock_t kCaseSecondsMax = 2 * one_of_many_under_sanitizers(5);
 
@@ -28,7 +28,7 @@ class HostileTest : public testing::Test {
   void run(const Specimen& specimen) {
     Copies copies(specimen, directory_ / specimen.label, kHostileCopies + 1);
     std::vector<HostileCase> batch;
-    std::size_t number = 0;
+    std::size_t number = kOneHostileOf - first_sample(kOneHostileOf);
     for_each_hostile(specimen, [&](const HostileCase& hostile) {
       if (number++ % kOneHostileOf != 0 || !copies.damage(batch.size(), hostile.how)) return;
       batch.push_back(hostile);

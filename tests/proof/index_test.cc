@@ -8,19 +8,22 @@
 
 #include <csignal>
 #include <filesystem>
+#include <iterator>
+#include <vector>
 
 #include "tests/mount/mounted_repository.h"
 #include "tests/proof/damage_cases.h"
 #include "tests/support/live_database.h"
-#include "tests/support/sanitizer.h"
+#include "tests/support/samples.h"
 
 namespace epochfs::test {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kCutStep = 4096 * one_of_many_under_sanitizers(4);
 constexpr std::size_t kIndexPage = 4096;
+constexpr std::size_t kCutPages = one_of_many_under_sanitizers(4);
+constexpr std::size_t kFlippedPages = one_of_many_under_sanitizers(4);
 // In a page of LMDB's: its number, flags, bounds, places of items; and items, which grow from its
 // end.
 constexpr std::size_t kFlippedPlaces[] = {0,  3,  10,   12,   13,   14,   15,   16,   17,  18,
@@ -66,7 +69,8 @@ class IndexTroubleTest : public MountedRepositoryTest {
 TEST_F(IndexTroubleTest, IsBuiltAgainWhenItWasCut) {
   const std::string file = index_file();
   const std::string good = file_bytes(file);
-  for (std::size_t size = 0; size < good.size(); size += kCutStep) {
+  for (std::size_t size = first_sample(kCutPages) * kIndexPage; size < good.size();
+       size += kCutPages * kIndexPage) {
     for (const std::size_t cut : {size, size + 1, size + 2000}) {
       write_file(file, good.substr(0, cut));
       expect_right(fmt::format("cut to {}", cut));
@@ -79,8 +83,11 @@ TEST_F(IndexTroubleTest, GivesNoWrongByteWhenItsBitsFlip) {
   const std::string good = file_bytes(file);
   std::size_t right = 0;
   std::size_t ends_by_fault = 0;
-  for (std::size_t page = 0; page < good.size(); page += kIndexPage) {
-    for (const std::size_t at : kFlippedPlaces) {
+  std::vector<std::size_t> places(std::begin(kFlippedPlaces), std::end(kFlippedPlaces));
+  places.push_back(first_sample(kIndexPage));
+  for (std::size_t page = first_sample(kFlippedPages) * kIndexPage; page < good.size();
+       page += kFlippedPages * kIndexPage) {
+    for (const std::size_t at : places) {
       std::string bad = good;
       char& byte = bad.at(page + at);
       byte = static_cast<char>(byte ^ 0x04);

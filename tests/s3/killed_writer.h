@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "tests/support/process.h"
-#include "tests/support/sanitizer.h"
+#include "tests/support/samples.h"
 
 namespace epochfs::test {
 

@@ -4,17 +4,11 @@
 
 #include <array>
 #include <chrono>
-#include <cstdlib>
 #include <ostream>
 #include <stdexcept>
 #include <thread>
 
 namespace epochfs::test {
-
-std::uint64_t test_seed() {
-  const char* const given = std::getenv("EPOCHFS_TEST_SEED");
-  return given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device()();
-}
 
 std::string RandomHistoryOptions::name() const {
   return fmt::format("{}{}{}", journal_mode, page_size, auto_vacuum);

@@ -13,11 +13,9 @@
 #include <vector>
 
 #include "tests/support/live_database.h"
+#include "tests/support/samples.h"
 
 namespace epochfs::test {
-
-// $EPOCHFS_TEST_SEED, to see a failure once more, or a new one each time.
-std::uint64_t test_seed();
 
 struct RandomHistoryOptions {
   std::uint32_t page_size = 4096;    // at first: vacuuming may change it

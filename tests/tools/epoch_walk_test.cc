@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "tests/support/sanitizer.h"
+#include "tests/support/samples.h"
 
 namespace epochfs::tools {
 namespace {

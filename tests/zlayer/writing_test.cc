@@ -14,6 +14,7 @@
 #include "engine/repo/repository.h"
 #include "tests/support/process.h"
 #include "tests/support/random_history.h"
+#include "tests/support/samples.h"
 #include "tests/support/sqlite_history.h"
 #include "tests/support/temporary_directory.h"
 
@@ -338,7 +339,7 @@ class ZlayerDamageTest : public ZlayerWritingTest {
   void make() {
     SqliteHistoryOptions options;
     options.page_size = 512;
-    options.seed = test_seed();
+    options.seed = seed_;
     history_.emplace(database_, 12, options);
     must_back_up({"--format", "zlayer"});
     for (const bool is_full : {false, true, false, false}) {
@@ -385,19 +386,24 @@ class ZlayerDamageTest : public ZlayerWritingTest {
     return count;
   }
 
+  const std::uint64_t seed_ = test_seed();
+  const testing::ScopedTrace trace_{__FILE__, __LINE__,
+                                    "EPOCHFS_TEST_SEED=" + std::to_string(seed_)};
   std::optional<SqliteHistory> history_;
 };
 
 TEST_F(ZlayerDamageTest, NeverShowsWhatNeverWas) {
   make();
-  SCOPED_TRACE(fmt::format("EPOCHFS_TEST_SEED={}", test_seed()));
   const int whole = expect_nothing_wrong();
   EXPECT_EQ(whole, static_cast<int>(history_->moments().size()));
   int missed = 0;
+  constexpr std::size_t kStep = 64;
+  constexpr std::size_t kTailStep = 7;
   for (const std::string& path : files_in(place_)) {
     const std::string good = file_bytes(path);
     const std::size_t tail = good.size() - std::min<std::size_t>(good.size(), 700);
-    for (std::size_t at = 0; at < good.size(); at += at < tail ? 64 : 7) {
+    const std::size_t first = first_sample(tail == 0 ? kTailStep : kStep);
+    for (std::size_t at = first; at < good.size(); at += at < tail ? kStep : kTailStep) {
       SCOPED_TRACE(fmt::format("{} byte {} of {}", path, at, good.size()));
       std::string bad = good;
       bad[at] = static_cast<char>(bad[at] ^ 0x20);
@@ -445,7 +451,8 @@ TEST_F(ZlayerDamageTest, DoesNotBelieveWhatItKept) {
     if (path.find("/outbox/") != std::string::npos) kept.push_back(files::path(path).filename());
   }
   ASSERT_EQ(kept.size(), 2U);
-  for (std::size_t at = 3; at < 3000; at += 257) {
+  constexpr std::size_t kStep = 257;
+  for (std::size_t at = first_sample(kStep); at < 3000; at += kStep) {
     for (const std::string& path : files_in(cache_)) {
       if (path.find("/outbox/") == std::string::npos) continue;
       SCOPED_TRACE(fmt::format("{} byte {}", path, at));
