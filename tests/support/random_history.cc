@@ -8,6 +8,8 @@
 #include <stdexcept>
 #include <thread>
 
+#include "tests/support/seeded_noise.h"
+
 namespace epochfs::test {
 
 std::string RandomHistoryOptions::name() const {
@@ -19,6 +21,7 @@ void PrintTo(const RandomHistoryOptions& options, std::ostream* out) { *out << o
 RandomHistory::RandomHistory(const std::string& path, const RandomHistoryOptions& options,
                              std::uint64_t seed)
     : path_(path), options_(options), random_(seed), writer_(path) {
+  add_noise(writer_.handle(), random_);
   writer_.run(fmt::format("PRAGMA page_size = {}", options.page_size));
   writer_.run("PRAGMA auto_vacuum = " + options.auto_vacuum);
   writer_.run("PRAGMA journal_mode = " + options.journal_mode);
@@ -47,7 +50,7 @@ void RandomHistory::step() {
     case 4:
     case 5:
       writer_.run(
-          "BEGIN; CREATE TABLE big AS SELECT randomblob(3000) AS b FROM t LIMIT 40;"
+          "BEGIN; CREATE TABLE big AS SELECT noise(3000) AS b FROM t LIMIT 40;"
           "DROP TABLE big; UPDATE counter SET n = n + 1; COMMIT");
       break;
     case 6:
@@ -73,10 +76,9 @@ std::string RandomHistory::random_write() {
     case 0:
       return fmt::format("DELETE FROM t WHERE id = {}", below(120));
     case 1:
-      return fmt::format("UPDATE t SET body = randomblob({}) WHERE id % 7 = {}", below(2000),
-                         below(7));
+      return fmt::format("UPDATE t SET body = noise({}) WHERE id % 7 = {}", below(2000), below(7));
     default:
-      return fmt::format("INSERT OR REPLACE INTO t VALUES ({}, randomblob({}))", below(120),
+      return fmt::format("INSERT OR REPLACE INTO t VALUES ({}, noise({}))", below(120),
                          below(5000));
   }
 }

@@ -36,6 +36,8 @@ class RandomHistory {
   // Creates `path`. The write-ahead log, if that is the mode, is moved into the database by steps
   // alone, never as a side effect of a commit.
   RandomHistory(const std::string& path, const RandomHistoryOptions& options, std::uint64_t seed);
+  RandomHistory(const RandomHistory&) = delete;
+  RandomHistory& operator=(const RandomHistory&) = delete;
 
   // One thing that happens: mostly a transaction, with savepoints that are rolled back, or more in
   // it than the page cache holds; sometimes a roll-back, a vacuum, other pages, a checkpoint.

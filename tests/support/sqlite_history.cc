@@ -4,11 +4,14 @@
 
 #include <stdexcept>
 
+#include "tests/support/seeded_noise.h"
+
 namespace epochfs::test {
 
 SqliteHistory::SqliteHistory(const std::string& path, std::int64_t row_count,
                              const SqliteHistoryOptions& options)
     : database_(path), random_(options.seed) {
+  add_noise(database_.handle(), random_);
   database_.run(
       fmt::format("PRAGMA page_size = {}; PRAGMA journal_mode = {}; PRAGMA wal_autocheckpoint = 0;"
                   "PRAGMA busy_timeout = 30000",
@@ -16,7 +19,7 @@ SqliteHistory::SqliteHistory(const std::string& path, std::int64_t row_count,
   database_.run(fmt::format(
       "BEGIN IMMEDIATE; CREATE TABLE ledger(id INTEGER PRIMARY KEY, step INTEGER, text TEXT);"
       "INSERT INTO ledger(step, text) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1"
-      " FROM n LIMIT {}) SELECT 1, hex(randomblob(40)) FROM n;"
+      " FROM n LIMIT {}) SELECT 1, hex(noise(40)) FROM n;"
       "CREATE INDEX ledger_text ON ledger(text); COMMIT",
       row_count));
   remember();

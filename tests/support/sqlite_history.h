@@ -36,6 +36,8 @@ class SqliteHistory {
   // the mode, is moved into the database by checkpoint() alone.
   SqliteHistory(const std::string& path, std::int64_t row_count,
                 const SqliteHistoryOptions& options = {});
+  SqliteHistory(const SqliteHistory&) = delete;
+  SqliteHistory& operator=(const SqliteHistory&) = delete;
 
   void commit(std::size_t count = 1);
   // Moves the log into the database, as SQLite does by itself; the next commit restarts the log.
