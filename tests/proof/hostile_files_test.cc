@@ -3,10 +3,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,11 +13,11 @@
 #include <regex>
 #include <sstream>
 
-#include "engine/core/handle.h"
 #include "tests/mount/mounted_repository.h"
 #include "tests/proof/hostile_cases.h"
 #include "tests/support/live_database.h"
 #include "tests/support/samples.h"
+#include "tests/support/socket_file.h"
 
 namespace epochfs::test {
 namespace {
@@ -61,16 +59,7 @@ class HostileFilesTest : public MountedRepositoryTest {
            ASSERT_EQ(::mknod(file.c_str(), S_IFCHR | 0600, makedev(1, 5)), 0);
          }},
         {"socket",
-         [](const std::string& file, const std::string&) {
-           const engine::UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM, 0));
-           sockaddr_un address{};
-           address.sun_family = AF_UNIX;
-           ASSERT_LT(file.size(), sizeof(address.sun_path));
-           file.copy(address.sun_path, file.size());
-           // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): as bind() wants it
-           ASSERT_EQ(::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)),
-                     0);
-         }},
+         [](const std::string& file, const std::string&) { ASSERT_TRUE(make_socket_file(file)); }},
         {"directory",
          [](const std::string& file, const std::string&) { fs::create_directory(file); }},
     };

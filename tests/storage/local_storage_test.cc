@@ -5,10 +5,8 @@
 #include <gtest/gtest.h>
 #include <sys/fsuid.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,8 +18,8 @@
 #include <fstream>
 #include <thread>
 
-#include "engine/core/handle.h"
 #include "tests/support/failing_calls.h"
+#include "tests/support/socket_file.h"
 #include "tests/support/temporary_directory.h"
 
 namespace epochfs::engine {
@@ -205,14 +203,7 @@ TEST_F(LocalStorageTest, RefusesAFifoInPlaceOfTheLock) {
 }
 
 TEST_F(LocalStorageTest, RefusesASocket) {
-  const UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM, 0));
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  const std::string path = in_root("socket");
-  ASSERT_LT(path.size(), sizeof(address.sun_path));
-  path.copy(address.sun_path, path.size());
-  const auto* const plain = static_cast<const sockaddr*>(static_cast<const void*>(&address));
-  ASSERT_EQ(::bind(socket.get(), plain, sizeof(address)), 0);
+  ASSERT_TRUE(epochfs::test::make_socket_file(in_root("socket")));
   expect_code(Code::kCorrupt, storage_->open("socket"));
   expect_code(Code::kCorrupt, storage_->stat("socket"));
   EXPECT_TRUE(storage_->list("")->objects.empty());
