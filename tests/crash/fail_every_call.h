@@ -5,8 +5,8 @@
 // for each thread by itself, so the first calls of a worker that the loader makes more often on the
 // main thread (mmap, mostly) are out of reach.
 //
-// A call that changes something fails with each of the errors, any other with the next of them in
-// turn; with $EPOCHFS_TEST_ALL_FAULTS set each fails with each.
+// A call that changes something fails with each of the errors, any other with one of them that its
+// name and number choose; with $EPOCHFS_TEST_ALL_FAULTS set each fails with each.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -36,7 +36,7 @@ class FailEveryCall {
   std::function<void(const ProcessResult&)> check;
 
   void fail_everywhere() { fail(false); }
-  // Those that change something, with the next of the errors in turn: where a look takes long.
+  // Those that change something, with one of the errors each: where a look takes long.
   void fail_where_something_changes() { fail(true); }
 
   // It ended by itself, and says so when not all is well.
@@ -88,7 +88,7 @@ class FailEveryCall {
       if (only_changes && !changes_something(call)) continue;
       for (int n = numbers.before_main + 1; n <= numbers.all; ++n) {
         if (numbers.to_an_event.contains(n)) continue;
-        for (const std::string& error : errors_for(call, only_changes)) {
+        for (const std::string& error : errors_for(call, n, only_changes)) {
           SCOPED_TRACE(testing::Message()
                        << call << " number " << n << " of " << numbers.all << ": " << error);
           const ProcessResult result = run_with_failing(call, n, error);
@@ -101,11 +101,13 @@ class FailEveryCall {
     EXPECT_GE(failures, 10) << "hardly anything failed: did the calls change their names?";
   }
 
-  std::vector<std::string> errors_for(const std::string& call, bool only_changes) {
+  // The same in each run, however often other calls were made.
+  static std::vector<std::string> errors_for(const std::string& call, int n, bool only_changes) {
     const bool all = !only_changes && changes_something(call);
     if (all || std::getenv("EPOCHFS_TEST_ALL_FAULTS") != nullptr)
       return {kErrors.begin(), kErrors.end()};
-    return {kErrors.at(turn_++ % kErrors.size())};
+    const std::size_t turn = std::hash<std::string>()(call) + static_cast<std::size_t>(n);
+    return {kErrors.at(turn % kErrors.size())};
   }
 
   [[nodiscard]] ProcessResult run_with_failing(const std::string& call, int n,
@@ -144,8 +146,6 @@ class FailEveryCall {
     EXPECT_TRUE(in_main) << kFirstCallOfMain;
     return numbers;
   }
-
-  std::size_t turn_ = 0;
 };
 
 }  // namespace epochfs::test

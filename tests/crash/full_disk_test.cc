@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/mount.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -47,6 +48,10 @@ class FullDiskTest : public TroubledBackup {
  protected:
   static constexpr std::size_t kStep = 4096;
   static constexpr std::size_t kRoomy = 64 << 20;
+
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "only root can mount a disk so small";
+  }
 
   // A history of which `old_epochs_` are stored and three more are not.
   void begin_history() {
