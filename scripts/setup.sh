@@ -79,7 +79,7 @@ install_grafeo() {
   cmp -s tests/grafeo/package-lock.json "$installed" && return
   echo "setup: installing Grafeo's engine"
   npm install --prefix tests/grafeo --no-save --no-audit --no-fund --ignore-scripts \
-    --loglevel=error && cp tests/grafeo/package-lock.json "$installed"
+    --loglevel=error --fetch-retries=5 --prefer-offline && cp tests/grafeo/package-lock.json "$installed"
 }
 
 install_packages

@@ -321,9 +321,11 @@ TEST_F(LogRestart, CapturesTransactionsWithoutChecksums) {
   const std::string wanted = reader.image();
   ASSERT_WORKS(replay_.back_up());
   EXPECT_EQ(replay_.newest(), wanted);
-  EXPECT_NE(replay_.last_reason.find("checksums do not cover"), std::string::npos)
-      << "this SQLite does not have the defect any more, or was not provoked: "
-      << replay_.last_reason;
+  constexpr int kNewestKnownToHaveIt = 3040001;
+  if (sqlite3_libversion_number() <= kNewestKnownToHaveIt) {
+    EXPECT_NE(replay_.last_reason.find("checksums do not cover"), std::string::npos)
+        << "it was not provoked: " << replay_.last_reason;
+  }
   write(1);
   ASSERT_WORKS(replay_.back_up());
   EXPECT_EQ(replay_.newest(), writer_.image());

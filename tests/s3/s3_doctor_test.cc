@@ -18,6 +18,7 @@ class S3DoctorTest : public RealS3Test {
                                      const std::map<std::string, std::string>& more = {}) const {
     words.insert(words.begin(), {EPOCHFS_COMMAND, "doctor", place_});
     ProcessOptions options{.environment = RealS3::environment(by_port)};
+    options.environment["EPOCHFS_CACHE_DIR"] = directory_ / "cache";
     for (const auto& [name, value] : more) options.environment[name] = value;
     return run(words, options);
   }
@@ -25,6 +26,7 @@ class S3DoctorTest : public RealS3Test {
     return result.out.find(text) != std::string::npos;
   }
 
+  const TemporaryDirectory directory_;
   const std::string place_ = fmt::format("s3://{}/{}", RealS3::kBucket, prefix_);
 };
 
@@ -45,17 +47,16 @@ TEST_F(S3DoctorTest, FindsEverythingInOrderAndLeavesNothing) {
 }
 
 TEST_F(S3DoctorTest, SaysWhichFileAndWhichOptionASettingCameFrom) {
-  const TemporaryDirectory directory;
-  std::ofstream(directory / "credentials")
+  std::ofstream(directory_ / "credentials")
       << "[default]\naws_access_key_id = AKTEST\naws_secret_access_key = SKTEST\n";
   const std::string url = RealS3::settings("").endpoint.value;
   const ProcessResult said = doctor({"--endpoint-url", url, "--json"}, 0,
                                     {{"AWS_ACCESS_KEY_ID", ""},
                                      {"AWS_SECRET_ACCESS_KEY", ""},
                                      {"AWS_ENDPOINT_URL_S3", ""},
-                                     {"AWS_SHARED_CREDENTIALS_FILE", directory / "credentials"}});
+                                     {"AWS_SHARED_CREDENTIALS_FILE", directory_ / "credentials"}});
   EXPECT_EQ(said.exit_code, 0) << said.out << said.err;
-  EXPECT_TRUE(holds(said, "profile default in " + (directory / "credentials"))) << said.out;
+  EXPECT_TRUE(holds(said, "profile default in " + (directory_ / "credentials"))) << said.out;
   EXPECT_TRUE(holds(said, R"("source": "--endpoint-url")")) << said.out;
   EXPECT_FALSE(holds(said, "SKTEST"));
 }

@@ -129,7 +129,7 @@ TEST_F(RangeCacheTest, StaysWithinItsBytes) {
     std::uint64_t bytes = 0;
     for (const std::string& path : kept()) bytes += files::file_size(path);
     EXPECT_LE(bytes, kMax);
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));  // the clock of the filesystem
+    std::this_thread::sleep_for(std::chrono::milliseconds(12));  // the clock of the filesystem
   }
   EXPECT_FALSE(cache->get("1", kPiece));
   EXPECT_TRUE(cache->get("99", kPiece));

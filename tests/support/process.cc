@@ -156,7 +156,9 @@ Process::~Process() {
   ::waitpid(pid_, nullptr, 0);
 }
 
-void Process::signal(int number) const { ::kill(pid_, number); }
+void Process::signal(int number) const {
+  if (!ended_) ::kill(pid_, number);  // or it may be somebody else's number by now
+}
 
 bool Process::said(const std::string& text) const {
   return !text.empty() && (result_.out.find(text) != std::string::npos ||
