@@ -101,13 +101,6 @@ class HostileTest : public testing::Test {
     EXPECT_TRUE(summary) << summary.error().text;
   }
 
-  static std::vector<std::string> contents_of(const std::vector<EpochFile>& files) {
-    std::vector<std::string> contents;
-    for (const EpochFile& file : files)
-      if (!file.bytes.empty()) contents.push_back(file.bytes);
-    return contents;
-  }
-
   TemporaryDirectory directory_;
   std::size_t cases_ = 0;
   std::clock_t slowest_ = 0;

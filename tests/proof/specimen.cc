@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "engine/formats/native/seal.h"
+#include "engine/formats/sqlite/wal.h"
 #include "engine/repo/grafeo_transfer.h"
 #include "tests/support/grafeo_builder.h"
 #include "tests/support/live_database.h"
@@ -61,8 +62,7 @@ class Workshop {
     for (const native::EpochFacts& facts : must(timeline->list(Epoch(0), 100))) {
       const std::uint64_t number = facts.epoch.get();
       specimen.epochs[number] = {facts, must(files_of(*database, facts.epoch)), {}};
-      for (const EpochFile& file : specimen.epochs[number].files)
-        if (!file.bytes.empty()) specimen.epochs[number].contents.push_back(file.bytes);
+      specimen.epochs[number].contents = contents_of(specimen.epochs[number].files);
       if (!contents.contains(number) || specimen.epochs[number].contents != contents.at(number))
         throw std::runtime_error(fmt::format("{}: epoch {} is wrong", label, number));
     }
@@ -202,6 +202,16 @@ Result<std::vector<EpochFile>> files_of(engine::Database& database, Epoch epoch)
     files.push_back({path, std::move(bytes)});
   }
   return files;
+}
+
+std::vector<std::string> contents_of(const std::vector<EpochFile>& files) {
+  const std::string empty_log(engine::sqlite::kWalHeaderSize, '\0');
+  std::vector<std::string> contents;
+  for (const EpochFile& file : files) {
+    const bool is_empty_log = file.path.ends_with("-wal") && file.bytes == empty_log;
+    if (!file.bytes.empty() && !is_empty_log) contents.push_back(file.bytes);
+  }
+  return contents;
 }
 
 Result<std::vector<std::string>> restored_files_of(engine::Database& database, Epoch epoch) {

@@ -31,7 +31,7 @@ struct Specimen {
   struct Expected {
     engine::native::EpochFacts facts;
     std::vector<EpochFile> files;       // without epoch.json
-    std::vector<std::string> contents;  // of those that are not empty
+    std::vector<std::string> contents;  // of those that hold anything
   };
   std::map<std::uint64_t, Expected> epochs;
 };
@@ -50,6 +50,9 @@ std::vector<Specimen> make_specimens(Variant variant = Variant::kOne);
 
 // The files of an epoch as the mount reads them.
 engine::Result<std::vector<EpochFile>> files_of(engine::Database& database, engine::Epoch epoch);
+// Of those that hold anything: of SQLite's side files one is empty, and one is a log without a
+// frame.
+std::vector<std::string> contents_of(const std::vector<EpochFile>& files);
 // The files of an epoch past the cache, as a restore reads them; their names are not told.
 engine::Result<std::vector<std::string>> restored_files_of(engine::Database& database,
                                                            engine::Epoch epoch);
