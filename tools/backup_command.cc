@@ -80,9 +80,8 @@ std::string epochs_text(const BackupReport& report) {
 }
 
 std::string changes_text(const BackupReport& report) {
-  return fmt::format("{} backup of {}: {}, {} page version{}", kind_of(report),
-                     engine::printable(report.database), epochs_text(report), report.pages_stored,
-                     report.pages_stored == 1 ? "" : "s");
+  return fmt::format("{} backup of {}: {}, {}", kind_of(report), engine::printable(report.database),
+                     epochs_text(report), engine::counted(report.pages_stored, "page version"));
 }
 
 // There a full comes first, and the log behind it is what is incremental.

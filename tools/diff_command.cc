@@ -15,6 +15,7 @@
 namespace epochfs::tools {
 namespace {
 
+using engine::counted;
 using engine::DiffReport;
 using engine::native::EpochFacts;
 
@@ -80,9 +81,6 @@ std::string side_line(std::string_view label, const EpochFacts& facts) {
 }
 
 std::string log_line(const DiffReport::Log& log) {
-  const auto counted = [](std::uint64_t count, std::string_view what) {
-    return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
-  };
   return fmt::format("log {} in {}, {}; {}{}", counted(log.records, "record"),
                      counted(log.transactions, "transaction"), counted(log.epochs, "epoch"),
                      engine::human_bytes(log.bytes),

@@ -24,9 +24,9 @@ std::string as_json(std::string_view command, const TransferReport& report) {
 
 engine::Result<void> print(std::string_view command, const TransferReport& report,
                            const Context& context) {
-  TRY(context.answer(fmt::format("{} of {}: {} of {} segments copied", command,
+  TRY(context.answer(fmt::format("{} of {}: {} of {} copied", command,
                                  engine::printable(report.database), report.segments_copied,
-                                 report.segments)));
+                                 engine::counted(report.segments, "segment"))));
   if (report.segments_copied == 0) return {};
   return context.answer(fmt::format("read {}, stored {}, {:.2f} s",
                                     engine::human_bytes(report.bytes_read),

@@ -17,6 +17,7 @@
 namespace epochfs::tools {
 namespace {
 
+using engine::counted;
 using engine::DatabaseSummary;
 using engine::human_bytes;
 using engine::printable;
@@ -77,8 +78,12 @@ engine::Result<void> print_epochs(const DatabaseSummary& summary, const Context&
   if (!summary.oldest || !summary.newest) return context.answer("  epochs    none");
   const EpochFacts& oldest = *summary.oldest;
   const EpochFacts& newest = *summary.newest;
-  TRY(context.answer(fmt::format("  epochs    {}, from {} to {}", summary.epoch_count,
-                                 oldest.epoch.get(), newest.epoch.get())));
+  if (oldest.epoch == newest.epoch)
+    TRY(context.answer(
+        fmt::format("  epochs    {}, number {}", summary.epoch_count, newest.epoch.get())));
+  else
+    TRY(context.answer(fmt::format("  epochs    {}, from {} to {}", summary.epoch_count,
+                                   oldest.epoch.get(), newest.epoch.get())));
   TRY(context.answer(fmt::format("  oldest    {}  {}", engine::format_utc_millis(oldest.committed),
                                  human_bytes(oldest.size_bytes))));
   TRY(context.answer(fmt::format("  newest    {}  {}", engine::format_utc_millis(newest.committed),
@@ -94,9 +99,9 @@ engine::Result<void> print(const DatabaseSummary& summary, const Context& contex
                                  printable(summary.file_name),
                                  engine::native::engine_name(summary.engine))));
   TRY(print_epochs(summary, context));
-  TRY(context.answer(fmt::format("  stored    {} in {} full and {} incremental segments",
+  TRY(context.answer(fmt::format("  stored    {} in {} full and {}",
                                  human_bytes(summary.stored_bytes), summary.fulls,
-                                 summary.incrementals)));
+                                 counted(summary.incrementals, "incremental segment"))));
   for (const std::string& problem : summary.problems)
     TRY(context.answer(fmt::format("  problem   {}", printable(problem))));
   for (const std::string& note : summary.notes)

@@ -60,8 +60,7 @@ std::string as_json(const VerifyReport& report, bool quick) {
 std::string cost_of(const Damage& damage) {
   if (!damage.first_lost) return "costs no epoch";
   const engine::Epoch last = damage.last_lost.value_or(*damage.first_lost);
-  if (last == *damage.first_lost) return fmt::format("costs epoch {}", last.get());
-  return fmt::format("costs epochs {} to {}", damage.first_lost->get(), last.get());
+  return "costs " + engine::range_text("epoch", damage.first_lost->get(), last.get());
 }
 
 std::string damage_line(const Damage& damage) {

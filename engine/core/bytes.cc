@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include "engine/core/text.h"
+
 namespace epochfs::engine {
 
 Result<ByteView> ByteCursor::take(std::size_t count) {
   if (count > rest_.size())
-    return Error::corrupt(fmt::format("{} bytes wanted, {} left", count, rest_.size()));
+    return Error::corrupt(fmt::format("{} wanted, {} left", counted(count, "byte"), rest_.size()));
   const ByteView taken = rest_.first(count);
   rest_ = rest_.subspan(count);
   return taken;
@@ -31,7 +33,7 @@ Result<std::uint64_t> ByteCursor::take_varint() {
 }
 
 Result<void> ByteCursor::expect_end() const {
-  if (!rest_.empty()) return Error::corrupt(fmt::format("{} bytes left over", rest_.size()));
+  if (!rest_.empty()) return Error::corrupt(counted(rest_.size(), "byte") + " left over");
   return {};
 }
 

@@ -86,6 +86,16 @@ std::string_view trimmed(std::string_view text) noexcept {
   return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
 }
 
+std::string counted(std::uint64_t count, std::string_view one, std::string_view many) {
+  if (count != 1 && !many.empty()) return fmt::format("{} {}", count, many);
+  return fmt::format("{} {}{}", count, one, count == 1 ? "" : "s");
+}
+
+std::string range_text(std::string_view one, std::uint64_t first, std::uint64_t last) {
+  if (first == last) return fmt::format("{} {}", one, first);
+  return fmt::format("{}s {} to {}", one, first, last);
+}
+
 std::string human_bytes(std::uint64_t bytes) {
   constexpr std::array kUnits = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
   double value = static_cast<double>(bytes);

@@ -1,4 +1,4 @@
-// Text: untrusted names judged and made harmless, sizes made readable.
+// Text: untrusted names judged and made harmless, sizes and counts made readable.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,12 @@ std::string printable(std::string_view untrusted);
 
 // Without blanks, tabs and line ends before and behind.
 [[nodiscard]] std::string_view trimmed(std::string_view text) noexcept;
+
+// "1 epoch", "2 epochs"; `many` where more than one is not simply called by an "s" more.
+std::string counted(std::uint64_t count, std::string_view one, std::string_view many = "");
+
+// "epoch 5", "epochs 5 to 7"; both ends included.
+std::string range_text(std::string_view one, std::uint64_t first, std::uint64_t last);
 
 // 1536 -> "1.5 KiB", 999 -> "999 B".
 std::string human_bytes(std::uint64_t bytes);

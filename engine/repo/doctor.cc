@@ -81,8 +81,8 @@ class Examiner {
     if (!listing && listing.error().code == Code::kNotFound && storage_->is_remote())
       return std::string("nothing there yet");
     if (!listing) return tl::unexpected(listing.error());
-    return fmt::format("{} objects, {} directories", listing->objects.size(),
-                       listing->directories.size());
+    return fmt::format("{}, {}", counted(listing->objects.size(), "object"),
+                       counted(listing->directories.size(), "directory", "directories"));
   }
 
   Result<std::string> look_for_repository() const {

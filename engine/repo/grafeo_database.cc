@@ -104,9 +104,12 @@ Result<std::optional<std::string>> gap_before(const Timeline& timeline,
   const bool came_with_it = facts && facts->how == native::Captured::kImage;
   if (!came_with_it || !before || before->epoch.get() + 1 == full.end_epoch.get())
     return std::optional<std::string>();
-  return std::optional(fmt::format(
-      "epochs {} to {} are in no backup of their own: {} was made at {}", before->epoch.get() + 1,
-      full.end_epoch.get() - 1, printable(full.filename), full.end_epoch.get()));
+  const std::uint64_t first = before->epoch.get() + 1;
+  const std::uint64_t last = full.end_epoch.get() - 1;
+  return std::optional(fmt::format("{} {} in no backup of {} own: {} was made at {}",
+                                   range_text("epoch", first, last), first == last ? "is" : "are",
+                                   first == last ? "its" : "their", printable(full.filename),
+                                   full.end_epoch.get()));
 }
 
 GrafeoDatabase::GrafeoDatabase(GrafeoParts parts, GrafeoPlace place)

@@ -22,8 +22,10 @@ std::optional<std::uint64_t> whole_number(std::string_view text) {
 
 std::string what_there_is(const Timeline& timeline) {
   if (!timeline.newest()) return "the database has no epochs yet";
-  return fmt::format("there are epochs {} to {}", timeline.oldest()->get(),
-                     timeline.newest()->get());
+  const std::uint64_t first = timeline.oldest()->get();
+  const std::uint64_t last = timeline.newest()->get();
+  return fmt::format("there {} {}", first == last ? "is only" : "are",
+                     range_text("epoch", first, last));
 }
 
 Result<native::EpochFacts> select_by_number(const Timeline& timeline, std::uint64_t number) {

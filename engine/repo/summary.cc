@@ -13,8 +13,9 @@ namespace {
 std::string problem_text(const IndexProblem& problem) {
   std::string what = fmt::format("{}: {}", printable(problem.object), problem.text);
   if (problem.first_lost.get() == 0) return what;
-  return fmt::format("{} (epochs {} to {} are lost)", what, problem.first_lost.get(),
-                     problem.last_lost.get());
+  return fmt::format("{} ({} {} lost)", what,
+                     range_text("epoch", problem.first_lost.get(), problem.last_lost.get()),
+                     problem.first_lost == problem.last_lost ? "is" : "are");
 }
 
 }  // namespace

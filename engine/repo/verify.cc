@@ -166,11 +166,12 @@ class DatabaseVerifier {
     };
     const auto note = [&](Unit&& unit) -> Result<void> {
       if (unit.damage)
-        add_damage(
-            entry.filename,
-            fmt::format("pages {} to {}, at byte {}: {}", unit.page.get(),
-                        unit.page.get() + unit.page_hashes.size() - 1, unit.offset, *unit.damage),
-            entry.end_epoch, last_under(entry));
+        add_damage(entry.filename,
+                   fmt::format("{}, at byte {}: {}",
+                               range_text("page", unit.page.get(),
+                                          unit.page.get() + unit.page_hashes.size() - 1),
+                               unit.offset, *unit.damage),
+                   entry.end_epoch, last_under(entry));
       return {};
     };
     OrderedPipeline<Unit, Unit> pipeline(parts_.ahead.readers,

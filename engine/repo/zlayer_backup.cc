@@ -133,9 +133,9 @@ class ZlayerBackup {
     }
     if (kept()->unsent_epochs > 0)
       report_.warning = fmt::format(
-          "{} epochs that were kept in {} cannot be added: another backup has gone on in {} since; "
-          "the newest state is stored, what came between is not",
-          kept()->unsent_epochs, outbox_->directory(), prefix_->location());
+          "{} cannot be added: another backup has gone on in {} since; the newest state is stored, "
+          "what came between is not",
+          what_was_kept(), prefix_->location());
     return load_tip();
   }
 
@@ -159,6 +159,11 @@ class ZlayerBackup {
     return claim == kept()->sent;
   }
 
+  std::string what_was_kept() {
+    return fmt::format("{} that {} kept in {}", counted(kept()->unsent_epochs, "epoch"),
+                       kept()->unsent_epochs == 1 ? "was" : "were", outbox_->directory());
+  }
+
   // An earlier run may have ended between sending the copy and noting that.
   Result<void> note_what_arrived() {
     if (kept()->is_sent || options_.dry_run) return {};
@@ -180,8 +185,8 @@ class ZlayerBackup {
     const auto sound = visit_zlayer_frames(
         *copy, kept()->tip.claim, [](const Bytes&, std::uint32_t) { return Result<void>(); });
     if (!sound && sound.error().code == Code::kCorrupt) {
-      report_.warning = fmt::format("{} epochs that were kept in {} are lost: {}", epochs,
-                                    outbox_->directory(), sound.error().text);
+      report_.warning = fmt::format("{} {} lost: {}", what_was_kept(), epochs == 1 ? "is" : "are",
+                                    sound.error().text);
       TRY(outbox_->forget());
       tip_.reset();
       return load_tip();
@@ -494,10 +499,11 @@ class ZlayerBackup {
   [[nodiscard]] Result<void> tell_what_is_kept() const {
     Error error = *away_;
     if (kept()->unsent_epochs > 0)
-      error.text += fmt::format(
-          "; {} new epoch{} kept in {}, and the next backup of {} to {} sends {}",
-          kept()->unsent_epochs, kept()->unsent_epochs == 1 ? " is" : "s are", outbox_->directory(),
-          printable(source_), options_.location, kept()->unsent_epochs == 1 ? "it" : "them");
+      error.text += fmt::format("; {} {} kept in {}, and the next backup of {} to {} sends {}",
+                                counted(kept()->unsent_epochs, "new epoch"),
+                                kept()->unsent_epochs == 1 ? "is" : "are", outbox_->directory(),
+                                printable(source_), options_.location,
+                                kept()->unsent_epochs == 1 ? "it" : "them");
     return tl::unexpected(std::move(error));
   }
 

@@ -248,9 +248,8 @@ Result<DatabaseRow> write_history(PageIndex& index, const ZlayerPlace& place,
   row.notes.insert(row.notes.end(), history.notes.begin(), history.notes.end());
   if (history.unproven > 0)
     row.notes.push_back(fmt::format(
-        "{} commits rest on no snapshot that is there; --unproven offers those that follow a known "
-        "state",
-        history.unproven));
+        "{} on no snapshot that is there; --unproven offers what follows a known state",
+        history.unproven == 1 ? "1 commit rests" : counted(history.unproven, "commit") + " rest"));
   row.notes.resize(std::min(row.notes.size(), kProblemsMax));
   std::vector<PageIndex::Writer::ObjectName> objects;
   for (const auto* listed : {&listing.snapshots, &listing.copies}) {

@@ -189,8 +189,9 @@ S3Answer S3Client::attempt(const S3Request& request, milliseconds time_max) cons
                                     std::memory_order_relaxed);
   if (!answer.http.is_success() || request.method == "POST") find_failure(answer);
   if (request.into && answer.http.is_success() && answer.http.into_bytes != request.into->size()) {
-    answer.http.failure = fmt::format("{} bytes came, where {} were asked for",
-                                      answer.http.into_bytes, request.into->size());
+    answer.http.failure =
+        fmt::format("{} came, where {} were asked for", counted(answer.http.into_bytes, "byte"),
+                    request.into->size());
     answer.http.status = 0;
     answer.http.transient = true;
   }

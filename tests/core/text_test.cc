@@ -43,6 +43,19 @@ TEST(PrintableTest, EscapesInvalidUtf8ByteByByte) {
   EXPECT_EQ(printable("\xf8\x88\x80\x80\x80"), "\\xf8\\x88\\x80\\x80\\x80");
 }
 
+TEST(CountedTest, SaysOneOfSomethingAndManyOfThem) {
+  EXPECT_EQ(counted(0, "epoch"), "0 epochs");
+  EXPECT_EQ(counted(1, "epoch"), "1 epoch");
+  EXPECT_EQ(counted(2, "new epoch"), "2 new epochs");
+  EXPECT_EQ(counted(1, "directory", "directories"), "1 directory");
+  EXPECT_EQ(counted(0, "directory", "directories"), "0 directories");
+}
+
+TEST(RangeTextTest, NamesOneOrBothEnds) {
+  EXPECT_EQ(range_text("epoch", 5, 5), "epoch 5");
+  EXPECT_EQ(range_text("epoch", 5, 7), "epochs 5 to 7");
+}
+
 TEST(HumanBytesTest, PrintsThreeOrFourDigits) {
   EXPECT_EQ(human_bytes(0), "0 B");
   EXPECT_EQ(human_bytes(999), "999 B");

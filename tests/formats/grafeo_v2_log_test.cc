@@ -204,8 +204,8 @@ TEST(GrafeoV2LogTest, RefusesGroupsThatBeginWithSomethingElse) {
   refuse(synced(262, {}), "synced up to 262");
   refuse(synced(261, {}), "first record", kV2First);
   refuse(synced(0, records(1)), "GroupBegin");
-  refuse(synced(0, from_hex("01 01 02 00 00 00 04 05")), "1 bytes wanted");
-  refuse(synced(0, from_hex("01 01 04 00 00 00 04 05 00 00")), "1 bytes left over");
+  refuse(synced(0, from_hex("01 01 02 00 00 00 04 05")), "1 byte wanted");
+  refuse(synced(0, from_hex("01 01 04 00 00 00 04 05 00 00")), "1 byte left over");
   refuse(synced(0, from_hex("01 01 ff ff ff ff 04 05 00")), "that its frame does not hold");
   ByteWriter long_begin;
   put_v2_record(long_begin, kV2GroupBeginKind, Bytes(100));
