@@ -9,8 +9,11 @@ constexpr std::size_t kScanBytes = 1024 * 1024;
 
 class Scan {
  public:
-  Scan(const RunStart& start, std::size_t weight_max)
-      : start_(start), weight_max_(weight_max), checksum_(start.checksum) {
+  Scan(const RunStart& start, std::uint32_t end_frame, std::size_t weight_max)
+      : start_(start),
+        weight_max_(weight_max),
+        growth_max_(weight_max + end_frame),
+        checksum_(start.checksum) {
     run_.pages_after = start.pages_before;
     run_.checksum_after = start.checksum;
     open_.first_frame = start.first_frame;
@@ -39,6 +42,7 @@ class Scan {
   void note_growth(PageNo page) {
     if (page.get() <= run_.pages_after) return;
     const std::size_t place = page.get() - run_.pages_after - 1;
+    if (place >= growth_max_) return;
     if (place >= written_.size()) written_.resize(place + 1);
     written_[place] = true;
   }
@@ -73,6 +77,8 @@ class Scan {
 
   const RunStart start_;
   const std::size_t weight_max_;
+  // A database that grew by more has too many orphans, whichever pages behind that were written.
+  const std::size_t growth_max_;
   ScannedRun run_;
   CommitCut batch_;            // of whole transactions
   CommitCut open_;             // the transaction that has not ended yet
@@ -84,7 +90,7 @@ class Scan {
 
 Result<ScannedRun> scan_commits(WalLog log, const RunStart& start, std::uint32_t end_frame,
                                 std::size_t weight_max) {
-  Scan scan(start, weight_max);
+  Scan scan(start, end_frame, weight_max);
   const std::size_t frame_bytes = log.frame_bytes();
   const auto frames_per_read =
       static_cast<std::uint32_t>(std::max<std::size_t>(1, kScanBytes / frame_bytes));
