@@ -31,6 +31,8 @@ Result<bool> may_connect(Connection& connection) {
   TRY_ASSIGN(const Bytes start, first_bytes(connection, sqlite::kDatabaseHeaderSize));
   // SQLite removes the log of a database that has no page, also for somebody who only reads.
   if (start.empty()) return !exists(path + "-wal");
+  // Locks keep nobody from anything there, so nothing is won by a copy that is made under one.
+  if (is_in_read_only_fuse(path)) return false;
   const auto header = sqlite::parse_database_header(start);
   if (!header || !header->wal_mode) return true;
   return (exists(path + "-wal") && exists(path + "-shm")) ||

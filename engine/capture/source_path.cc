@@ -1,5 +1,8 @@
 #include "engine/capture/source_path.h"
 
+#include <linux/magic.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -49,6 +52,13 @@ Result<std::string> resolve(const std::string& path) {
 bool may_write(const std::string& path) noexcept { return ::access(path.c_str(), W_OK) == 0; }
 
 bool exists(const std::string& path) noexcept { return ::access(path.c_str(), F_OK) == 0; }
+
+bool is_in_read_only_fuse(const std::string& path) noexcept {
+  struct statfs kind = {};
+  struct statvfs flags = {};
+  return ::statfs(path.c_str(), &kind) == 0 && kind.f_type == FUSE_SUPER_MAGIC &&
+         ::statvfs(path.c_str(), &flags) == 0 && (flags.f_flag & ST_RDONLY) != 0;
+}
 
 void clear_empty_log(const std::string& database_path) {
   const auto ignored = try_to_clear(database_path);

@@ -14,6 +14,8 @@ Result<std::string> resolve(const std::string& path);
 // By us, and its file system is writable.
 bool may_write(const std::string& path) noexcept;
 bool exists(const std::string& path) noexcept;
+// It lies in a filesystem of FUSE's that is mounted for reading only, as epochs are.
+bool is_in_read_only_fuse(const std::string& path) noexcept;
 
 // Lets SQLite remove an empty log and its index, when nobody else is connected. For side files that
 // exist only because we connected; failures leave them where they are, which is harmless.

@@ -124,12 +124,21 @@ TEST_F(EveryEpochTest, IsCopiedBySqlitesOnlineBackup) {
   }
 }
 
-TEST_F(EveryEpochTest, IsBackedUpFromTheMountWithoutACopy) {
-  SqliteHistory history(database(), 400);
+class EpochsAsSourcesTest : public EveryEpochTest,
+                            public testing::WithParamInterface<const char*> {};
+
+INSTANTIATE_TEST_SUITE_P(JournalModes, EpochsAsSourcesTest, testing::Values("WAL", "DELETE"),
+                         [](const auto& test) { return std::string(test.param); });
+
+TEST_P(EpochsAsSourcesTest, AreBackedUpFromTheMountWithoutACopy) {
+  SqliteHistory history(database(), 400, {.journal_mode = GetParam()});
   backup();
-  history.commit(3);
-  backup();
+  for (int i = 0; i < 3; ++i) {
+    history.commit();
+    backup();
+  }
   mount();
+  ASSERT_EQ(epochs().size(), 4U);
   ProcessOptions options = environment();
   options.environment["TMPDIR"] = path("there-is-none");
   const std::string again = path("again");
