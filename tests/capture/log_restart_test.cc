@@ -1,5 +1,7 @@
 // What a snapshot makes of a log that was restarted, removed or replaced since the last backup.
 #include <gtest/gtest.h>
+#include <sys/mount.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -70,6 +72,19 @@ TEST_F(LogRestart, ContinuesBehindAPassiveCheckpoint) {
   write(1);
   checkpoint("PASSIVE");
   expect_commits(1);
+}
+
+// The log might be restarted while it is read, so it is copied first.
+TEST_F(LogRestart, IsNotFollowedWithoutRoomForACopyOfTheLog) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root to mount a small filesystem";
+  const TemporaryDirectory small;
+  ASSERT_EQ(::mount("tmpfs", small.path().c_str(), "tmpfs", 0, "size=64k"), 0);
+  replay_.options().temp_directory = small.path();
+  write(1);
+  write(1);
+  checkpoint("PASSIVE");
+  expect_page_diff("there is no room for a copy of the write-ahead log");
+  EXPECT_EQ(::umount(small.path().c_str()), 0);
 }
 
 TEST_F(LogRestart, ContinuesAtFrameOneWhenNothingWasAppendedBefore) {

@@ -62,6 +62,47 @@ TEST_F(Trouble, LeavesNoSideFilesBehindADatabaseAtRest) {
   EXPECT_EQ(replay_.last_reason, "");
 }
 
+TEST_F(Trouble, LeavesTheLogOfADatabaseWithoutAPageAlone) {
+  make("WAL");
+  LiveDatabase app(path_);
+  app.run("INSERT INTO t (body) VALUES ('in the log')");
+  app.close_like_a_crash();
+  for (const bool with_index : {true, false}) {
+    write_file(path_, "");
+    if (!with_index) std::filesystem::remove(path_ + "-shm");
+    const std::string log = file_bytes(path_ + "-wal");
+    ASSERT_FALSE(log.empty());
+    const auto names = names_in(directory_.path());
+    Replay replay(path_);
+    replay.options().temp_directory = temporary_.path();
+    static_cast<void>(replay.back_up());
+    EXPECT_EQ(names_in(directory_.path()), names);
+    EXPECT_TRUE(file_bytes(path_ + "-wal") == log);
+    EXPECT_EQ(file_bytes(path_), "");
+    expect_no_trace();
+  }
+}
+
+TEST_F(Trouble, IsNotASchemaThatSqliteCannotParse) {
+  for (const char* const mode : {"WAL", "DELETE"}) {
+    SCOPED_TRACE(mode);
+    const std::string path = directory_ / (std::string(mode) + ".db");
+    make(mode, path);
+    LiveDatabase app(path);
+    app.run(
+        "PRAGMA writable_schema = 1; INSERT INTO sqlite_schema (type, name, tbl_name, rootpage, "
+        "sql) VALUES ('view', 'later', 'later', 0, 'CREATE VIEW later AS SELECT ! FROM WHERE')");
+    EXPECT_EQ(LiveDatabase(path).attempt("SELECT count(*) FROM t"), SQLITE_CORRUPT);
+    Replay replay(path);
+    replay.options().temp_directory = temporary_.path();
+    ASSERT_WORKS(replay.back_up());
+    EXPECT_TRUE(replay.newest() == app.image());
+    app.run("INSERT INTO t (body) VALUES (1)");
+    ASSERT_WORKS(replay.back_up());
+    EXPECT_TRUE(replay.newest() == app.image());
+  }
+}
+
 TEST_F(Trouble, KeepsTheSideFilesOfAProgramThatStarts) {
   make("WAL");
   std::unique_ptr<LiveDatabase> app;
