@@ -1,8 +1,10 @@
 // Backup directories of Grafeo's through the one door: opened, listed, restored, compared,
 // verified.
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -10,6 +12,7 @@
 #include <thread>
 
 #include "tests/repo/repository_fixture.h"
+#include "tests/support/failing_calls.h"
 #include "tests/support/grafeo_builder.h"
 
 namespace epochfs::engine {
@@ -226,6 +229,25 @@ TEST_P(GrafeoRepositoryTest, ReplacesTheWholeDatabaseWhenForced) {
   EXPECT_FALSE(files::exists(output + ".wal/wal_99999999.log"));
   ASSERT_TRUE(restore_epoch(2, output, true));
   expect_restored(output, db.expected().at(2));
+}
+
+TEST_P(GrafeoRepositoryTest, ReplacesNothingByWhatIsNotSafe) {
+  const GrafeoBuilder db = history();
+  const std::string output = path("out");
+  ASSERT_TRUE(restore_epoch(5, output));
+  std::size_t without_log = 0;
+  for (const auto& [number, expected] : db.expected()) {
+    SCOPED_TRACE(number);
+    without_log += expected.log.empty() ? 1 : 0;
+    const std::uint64_t epoch = number;  // no lambda of clang 14 captures a binding
+    with_failing_calls({{SYS_fsync, EIO}}, [&] {
+      const auto failed = restore_epoch(epoch, output, true);
+      ASSERT_FALSE(failed);
+      EXPECT_EQ(failed.error().code, Code::kIo) << failed.error().text;
+    });
+    expect_restored(output, db.expected().at(5));
+  }
+  EXPECT_GT(without_log, 0U);
 }
 
 TEST_P(GrafeoRepositoryTest, RestoresNothingOfWhatIsDamaged) {

@@ -1,11 +1,14 @@
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include <atomic>
+#include <cerrno>
 #include <filesystem>
 #include <thread>
 
 #include "engine/core/time.h"
 #include "tests/repo/repository_fixture.h"
+#include "tests/support/failing_calls.h"
 #include "tests/support/sqlite_history.h"
 
 namespace epochfs::engine {
@@ -412,6 +415,23 @@ TEST_F(NativeRepositoryTest, RestoresOnlyWhereNothingIsInTheWay) {
   ASSERT_EQ(::stat(output.c_str(), &status), 0);
   const auto facts = *(*database->timeline())->find(Epoch(1));
   EXPECT_EQ(status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec, facts->committed.get());
+}
+
+TEST_F(NativeRepositoryTest, ReplacesNothingByWhatIsNotSafe) {
+  const test::SqliteHistory history(path("app.db"), 20, {});
+  back_up(path("app.db"));
+  const auto database = open_database();
+  const std::string output = path("out.db");
+  write_file(output, "precious");
+  for (const char* const side : {"-wal", "-shm", "-journal"}) write_file(output + side, side);
+  with_failing_calls({{SYS_fsync, EIO}}, [&] {
+    const auto failed = restore(*database, Epoch(1), RestoreOptions{output, true, {}});
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error().code, Code::kIo) << failed.error().text;
+  });
+  EXPECT_EQ(read_file(output), "precious");
+  for (const char* const side : {"-wal", "-shm", "-journal"})
+    EXPECT_EQ(read_file(output + side), side);
 }
 
 TEST_F(NativeRepositoryTest, RefusesToMakeARepositoryOfADirectoryInUse) {
