@@ -196,5 +196,21 @@ TEST_F(FirstBackupTest, LeavesNothingBehindWhenAVerifyIsEnded) {
   EXPECT_TRUE(was_ended);
 }
 
+TEST_F(FirstBackupTest, MindsNoSchemaThatThisSqliteCannotParse) {
+  LiveDatabase app(path("app.db"));
+  app.run(
+      "CREATE TABLE t (x); PRAGMA writable_schema = 1; INSERT INTO sqlite_schema (type, name, "
+      "tbl_name, rootpage, sql) VALUES ('view', 'later', 'later', 0, 'CREATE VIEW later AS !')");
+  for (int i = 0; i < 2; ++i) {
+    app.run("INSERT INTO t VALUES (1)");
+    const ProcessResult result = epochfs({"backup", path("app.db"), path("r")});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(result.err, "");
+  }
+  const ProcessResult restored = epochfs({"restore", path("r"), path("out.db")});
+  EXPECT_EQ(restored.exit_code, 0) << restored.err;
+  EXPECT_TRUE(content_of(path("out.db")) == app.image());
+}
+
 }  // namespace
 }  // namespace epochfs::test
