@@ -14,10 +14,16 @@ using grafeo::SegmentKind;
 
 Result<std::unique_ptr<GrafeoDirectoryWriter>> GrafeoDirectoryWriter::open(
     const std::string& directory, Lock lock) {
+  TRY_ASSIGN(auto storage, open_storage(directory));
+  return open(std::move(storage), lock);
+}
+
+Result<std::unique_ptr<GrafeoDirectoryWriter>> GrafeoDirectoryWriter::open(
+    std::shared_ptr<Storage> storage, Lock lock) {
   std::unique_ptr<GrafeoDirectoryWriter> writer(new GrafeoDirectoryWriter());
-  TRY_ASSIGN(writer->storage_, open_storage(directory));
+  writer->storage_ = std::move(storage);
   if (writer->storage_->stat(native::kRepositoryFile))
-    return Error::invalid(directory +
+    return Error::invalid(writer->location() +
                           " is a repository of epochfs, not a backup directory of Grafeo; "
                           "choose another one, or leave --format out");
   if (lock != Lock::kNone) {

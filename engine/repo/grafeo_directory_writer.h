@@ -17,8 +17,11 @@ namespace epochfs::engine {
 
 class GrafeoDirectoryWriter final : public GrafeoWriter {
  public:
-  // A directory that does not exist yet begins with an empty manifest.
+  // A directory that does not exist yet begins with an empty manifest. The second for one in a
+  // storage that is open.
   static Result<std::unique_ptr<GrafeoDirectoryWriter>> open(const std::string& directory,
+                                                             Lock lock);
+  static Result<std::unique_ptr<GrafeoDirectoryWriter>> open(std::shared_ptr<Storage> storage,
                                                              Lock lock);
 
   [[nodiscard]] std::string location() const override { return storage_->location(); }

@@ -38,6 +38,21 @@ TEST_F(FaultyStorageTest, FailsWithTheChosenError) {
   EXPECT_FALSE(storage_.stat("other")) << "what fails is not done";
 }
 
+TEST_F(FaultyStorageTest, LetsSomebodyElseActRightBeforeAnOperationOnce) {
+  storage_.meanwhile(Operation::kRead, [&] { EXPECT_TRUE(storage_.remove("data")); });
+  EXPECT_TRUE(storage_.stat("data"));
+  EXPECT_EQ(read(0, 2), "01") << "it was open";
+  EXPECT_FALSE(storage_.stat("data"));
+}
+
+TEST_F(FaultyStorageTest, KeepsNobodyOutWithoutLocks) {
+  EXPECT_TRUE(storage_.has_locks());
+  storage_.keep_no_locks();
+  EXPECT_FALSE(storage_.has_locks());
+  const auto one = storage_.lock_writer("", false);
+  EXPECT_TRUE(one && storage_.lock_writer("", false));
+}
+
 TEST_F(FaultyStorageTest, FailsForGoodUntilItIsHealed) {
   storage_.fail({.nth = 2, .lasting = true});
   EXPECT_TRUE(storage_.list(""));

@@ -34,6 +34,7 @@ class FaultyStorage::Plan {
   // Runs `call`, or fails in its place or after it.
   template <class Call>
   auto run(Operation operation, const Call& call) -> decltype(call()) {
+    if (const auto act = take_act(operation)) act();
     const auto fault = next(operation);
     if (!fault) return call();
     if (fault->after_effect) static_cast<void>(call());
@@ -50,6 +51,12 @@ class FaultyStorage::Plan {
           bytes[i] ^= damage.mask;
       }
     }
+  }
+
+  void meanwhile(Operation operation, std::function<void()> act) {
+    const std::lock_guard lock(mutex_);
+    act_ = std::move(act);
+    act_before_ = operation;
   }
 
   void add_read(std::size_t bytes) {
@@ -83,6 +90,11 @@ class FaultyStorage::Plan {
   }
 
  private:
+  std::function<void()> take_act(Operation operation) {
+    const std::lock_guard lock(mutex_);
+    return operation == act_before_ ? std::exchange(act_, nullptr) : nullptr;
+  }
+
   // Counts the operation; the fault, if it is this one's turn to fail.
   std::optional<Fault> next(Operation operation) {
     const std::lock_guard lock(mutex_);
@@ -98,6 +110,8 @@ class FaultyStorage::Plan {
   mutable std::mutex mutex_;
   std::optional<Fault> fault_;
   std::uint64_t seen_by_fault_ = 0;
+  std::function<void()> act_;
+  Operation act_before_ = Operation::kOpen;
   std::vector<DamagedRange> damage_;
   std::map<Operation, std::uint64_t> counts_;
   std::uint64_t bytes_read_ = 0;
@@ -148,7 +162,7 @@ class FaultyStorage::FaultyUpload final : public Upload {
 };
 
 FaultyStorage::FaultyStorage(std::shared_ptr<Storage> inner)
-    : inner_(std::move(inner)), plan_(std::make_shared<Plan>()) {}
+    : inner_(std::move(inner)), plan_(std::make_shared<Plan>()), has_locks_(inner_->has_locks()) {}
 FaultyStorage::~FaultyStorage() = default;
 
 void FaultyStorage::fail(Fault fault) { plan_->fail(std::move(fault)); }
@@ -156,6 +170,10 @@ void FaultyStorage::heal() {
   plan_->fail(std::nullopt);
   plan_->damage(std::nullopt);
 }
+void FaultyStorage::meanwhile(Operation operation, std::function<void()> act) {
+  plan_->meanwhile(operation, std::move(act));
+}
+void FaultyStorage::keep_no_locks() { has_locks_ = false; }
 void FaultyStorage::damage(std::string_view name, ByteRange range, std::byte mask) {
   plan_->damage(DamagedRange{std::string(name), range, mask});
 }
@@ -192,7 +210,10 @@ Result<void> FaultyStorage::remove(std::string_view name) {
 }
 Result<std::unique_ptr<WriterLock>> FaultyStorage::lock_writer(std::string_view directory,
                                                                bool wait) {
-  return plan_->run(Operation::kLock, [&] { return inner_->lock_writer(directory, wait); });
+  return plan_->run(Operation::kLock, [&]() -> Result<std::unique_ptr<WriterLock>> {
+    if (!has_locks_) return std::make_unique<WriterLock>();
+    return inner_->lock_writer(directory, wait);
+  });
 }
 
 }  // namespace epochfs::engine

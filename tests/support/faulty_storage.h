@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -47,6 +48,10 @@ class FaultyStorage final : public Storage {
 
   void fail(Fault fault);  // in place of the fault before
   void heal();             // no more failures, no more damage
+  // Right before the next such operation, once: what somebody else does just then.
+  void meanwhile(Operation operation, std::function<void()> act);
+  // From now on everybody gets a lock, and it keeps nobody out: an object store has none.
+  void keep_no_locks();
   // From now on `range` of the object reads as if each byte had been XORed with `mask`.
   void damage(std::string_view name, ByteRange range, std::byte mask = std::byte{0xff});
 
@@ -65,7 +70,7 @@ class FaultyStorage final : public Storage {
                        const std::optional<std::string>& expected) override;
   Result<void> remove(std::string_view name) override;
   Result<std::unique_ptr<WriterLock>> lock_writer(std::string_view directory, bool wait) override;
-  [[nodiscard]] bool has_locks() const noexcept override { return inner_->has_locks(); }
+  [[nodiscard]] bool has_locks() const noexcept override { return has_locks_; }
   [[nodiscard]] bool is_remote() const noexcept override { return inner_->is_remote(); }
 
  private:
@@ -75,6 +80,7 @@ class FaultyStorage final : public Storage {
 
   std::shared_ptr<Storage> inner_;
   std::shared_ptr<Plan> plan_;  // shared with blobs and uploads
+  bool has_locks_;
 };
 
 }  // namespace epochfs::engine
