@@ -75,6 +75,20 @@ TEST_F(LogTest, WantsToKnowWhichOfSeveralDatabases) {
   EXPECT_NE(unknown.err.find("epochfs info"), std::string::npos) << unknown.err;
 }
 
+using OneEpochTest = CommandTest;
+
+TEST_F(OneEpochTest, IsSpokenOfAsOne) {
+  const SqliteHistory history(path("app.db"), 10);
+  must({"backup", path("app.db"), path("r")});
+  const std::string info = epochfs({"info", path("r")}).out;
+  EXPECT_NE(info.find("  epochs    1, number 1\n"), std::string::npos) << info;
+  EXPECT_NE(info.find(" in 1 full and 0 incremental segments\n"), std::string::npos) << info;
+  EXPECT_NE(epochfs({"restore", path("r@2"), "-"}).err.find("there is only epoch 1"),
+            std::string::npos);
+  const std::string doctor = epochfs({"doctor", path("r")}).out;
+  EXPECT_NE(doctor.find("1 object, 1 directory"), std::string::npos) << doctor;
+}
+
 TEST_F(InfoTest, TellsWhatCanBeRestored) {
   const ProcessResult result = epochfs({"info", repository_});
   EXPECT_EQ(result.exit_code, 0) << result.err;
