@@ -41,6 +41,8 @@ class Counters {
     return counts_[static_cast<std::size_t>(operation)];
   }
 
+  [[nodiscard]] bool any_request() const noexcept;
+
  private:
   std::array<Count, kOperationCount> counts_;
 };

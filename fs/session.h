@@ -45,6 +45,7 @@ class Session {
 
   std::unique_ptr<Filesystem> filesystem_;
   const std::string mountpoint_;
+  std::string device_;  // as MountedPlace has it
   fuse_session* session_ = nullptr;
   bool detached_ = false;  // written by the watching thread, read after it is joined
 };

@@ -37,13 +37,15 @@ class DaemonTest : public ::testing::Test {
   }
 
   engine::Result<void> serve() {
-    return fs::serve_repository(options_, "app", [this] { return repository_; });
+    return fs::serve_repository(options_, database_, [this] {
+      std::ofstream(repository_->cache_directory_text + "/pid") << ::getpid();
+      return repository_;
+    });
   }
   void start() {
     const auto started = serve();
     ASSERT_TRUE(started) << started.error().text;
-    const std::string status = read_whole(mountpoint_ + "/.epochfs/status.json");
-    pid_ = std::stoi(status.substr(status.find("\"pid\": ") + 7));
+    std::ifstream(repository_->cache_directory_text + "/pid") >> pid_;
     ASSERT_GT(pid_, 1);
     daemon_ = engine::UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
     ASSERT_TRUE(daemon_);
@@ -56,8 +58,8 @@ class DaemonTest : public ::testing::Test {
   }
   bool is_mounted() const { return fs::mounted_at(mountpoint_).value().has_value(); }
   // The detaching is the daemon's to do.
-  bool becomes_unmounted() const {
-    for (int waited = 0; waited < kPatienceMs; waited += 10) {
+  bool becomes_unmounted(int within_ms = kPatienceMs) const {
+    for (int waited = 0; waited < within_ms; waited += 10) {
       if (!is_mounted()) return true;
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
@@ -72,6 +74,7 @@ class DaemonTest : public ::testing::Test {
   const std::string mountpoint_ = (files::canonical(temp_.path()) / "mount point").string();
   const std::shared_ptr<FakeRepository> repository_ = std::make_shared<FakeRepository>();
   fs::MountOptions options_;
+  std::string database_ = "app";
   pid_t pid_ = 0;
   engine::UniqueFd daemon_;
 };
@@ -184,6 +187,24 @@ TEST_F(DaemonTest, IgnoresTheEndOfATerminal) {
   ::kill(pid_, SIGHUP);
   EXPECT_FALSE(daemon_ends(200));
   EXPECT_EQ(read_whole(mountpoint_ + "/latest/app.db"), fake_bytes(3, 0, 300'000));
+}
+
+TEST_F(DaemonTest, HearsASignalWhileItsStorageIsStuck) {
+  database_ = "";
+  repository_->is_stuck = true;
+  start();
+  ::kill(pid_, SIGTERM);
+  EXPECT_TRUE(becomes_unmounted(1000));
+  EXPECT_TRUE(daemon_ends());
+}
+
+TEST_F(DaemonTest, IsNotInUseByItself) {
+  database_ = "";
+  for (int round = 0; round < 20; ++round) {
+    ASSERT_TRUE(serve());
+    const auto unmounted = fs::unmount(mountpoint_, false);
+    ASSERT_TRUE(unmounted) << unmounted.error().text;
+  }
 }
 
 TEST_F(DaemonTest, ServesOpenFilesToTheEndAfterASignal) {

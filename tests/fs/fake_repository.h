@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "engine/core/time.h"
@@ -300,6 +302,8 @@ class FakeRepository final : public engine::Repository {
     return names;
   }
   engine::Result<std::shared_ptr<engine::Database>> database(const std::string& name) override {
+    ++opened;
+    while (is_stuck) std::this_thread::sleep_for(std::chrono::milliseconds(10));
     const std::scoped_lock lock(mutex_);
     const auto found = databases_.find(name);
     if (found == databases_.end()) return engine::Error::not_found("no database " + name);
@@ -307,6 +311,8 @@ class FakeRepository final : public engine::Repository {
   }
   engine::CacheCounters cache_counters() const override { return {7, 3, 4096, 8192, 999}; }
 
+  std::atomic<std::size_t> opened = 0;  // how often a database was asked for
+  std::atomic<bool> is_stuck = false;   // the storage does not answer whoever asks for one
   std::string location_text = "/nonexistent/epochfs-fake-repository";
   std::string cache_directory_text = "/nonexistent/epochfs-fake-cache";
 
