@@ -54,12 +54,17 @@ std::vector<MountedPlace> parse_mount_table(std::string_view mountinfo) {
   return places;
 }
 
-engine::Result<std::optional<MountedPlace>> mounted_at(const std::string& mountpoint) {
+engine::Result<std::vector<MountedPlace>> mount_table() {
   std::ifstream file("/proc/self/mountinfo");
   const std::string table{std::istreambuf_iterator<char>(file), {}};
   if (table.empty()) return engine::Error::from_errno(errno, "reading /proc/self/mountinfo");
+  return parse_mount_table(table);
+}
+
+engine::Result<std::optional<MountedPlace>> mounted_at(const std::string& mountpoint) {
+  TRY_ASSIGN(std::vector<MountedPlace> places, mount_table());
   std::optional<MountedPlace> found;
-  for (MountedPlace& place : parse_mount_table(table))
+  for (MountedPlace& place : places)
     if (place.mountpoint == mountpoint) found = std::move(place);
   return found;
 }

@@ -21,6 +21,7 @@ struct MountedPlace {
 
 // Lines of /proc/self/mountinfo; one that cannot be read is left out.
 std::vector<MountedPlace> parse_mount_table(std::string_view mountinfo);
+engine::Result<std::vector<MountedPlace>> mount_table();
 // What one sees at `mountpoint` (absolute, without links): the last that was mounted there.
 engine::Result<std::optional<MountedPlace>> mounted_at(const std::string& mountpoint);
 

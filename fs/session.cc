@@ -14,6 +14,7 @@
 #include <mutex>
 #include <thread>
 
+#include "engine/core/text.h"
 #include "fs/filesystem.h"
 #include "fs/handlers.h"
 #include "fs/mount.h"
@@ -154,9 +155,10 @@ Result<std::unique_ptr<Session>> Session::mount(std::shared_ptr<engine::Reposito
 
 Session::~Session() {
   if (session_ == nullptr) return;
-  // After detach() the place may be somebody else's by now, and the library would unmount by name.
+  // The library unmounts by name, and the place may be somebody else's by now.
   const auto place = mounted_at(mountpoint_);
-  if (!detached_ || (place && !*place)) fuse_session_unmount(session_);
+  if (place && (!*place || (!detached_ && (*place)->device == device_)))
+    fuse_session_unmount(session_);
   fuse_session_destroy(session_);
 }
 
@@ -191,7 +193,9 @@ void Session::watch(const StopSignals& signals, int done, pthread_t server) {
   }
   if (wanted[0].revents != 0) return;
   signals.take();
-  detach();
+  if (const auto detached = detach(); !detached)
+    spdlog::error("cannot detach {}: {}", engine::printable(mountpoint_),
+                  engine::printable(detached.error().text));
   if (const std::uint64_t open_files = filesystem_->open_files.count(); open_files > 0)
     spdlog::warn(
         "{} files are still open and served until they are closed; a second signal ends it",
@@ -201,10 +205,20 @@ void Session::watch(const StopSignals& signals, int done, pthread_t server) {
   end_loop(done, server);
 }
 
-void Session::detach() {
-  const auto detached = unmount(mountpoint_, true);
-  if (!detached) spdlog::error("cannot detach {}: {}", mountpoint_, detached.error().text);
-  detached_ = detached.has_value();
+Result<void> Session::detach() {
+  TRY_ASSIGN(const auto places, mount_table());
+  const MountedPlace* ours = nullptr;
+  const MountedPlace* top = nullptr;
+  for (const MountedPlace& place : places) {
+    if (place.mountpoint != mountpoint_) continue;
+    top = &place;
+    if (place.device == device_) ours = &place;
+  }
+  if (ours != nullptr && ours != top)
+    return Error::busy(fmt::format("{} is mounted on top of it", top->source));
+  if (ours != nullptr) TRY(unmount(mountpoint_, true));
+  detached_ = true;  // by whoever else, if not by us
+  return {};
 }
 
 void Session::end_loop(int done, pthread_t server) {

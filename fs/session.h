@@ -40,7 +40,8 @@ class Session {
   Session(std::unique_ptr<Filesystem> filesystem, std::string mountpoint);
 
   void watch(const StopSignals& signals, int done, pthread_t server);
-  void detach();
+  // Unless another has done so. kBusy: what lies on top of it is not ours to take away.
+  engine::Result<void> detach();
   void end_loop(int done, pthread_t server);
 
   std::unique_ptr<Filesystem> filesystem_;

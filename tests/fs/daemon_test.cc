@@ -1,5 +1,6 @@
 // The life of a mount as a process: started, signalled, killed, taken away.
 #include <poll.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -251,6 +252,36 @@ TEST_F(DaemonTest, DoesNotTakeAwayAMountThatCameAfterIt) {
   EXPECT_EQ(::poll(&wanted, 1, kPatienceMs), 1);
   EXPECT_TRUE(is_mounted());
   EXPECT_EQ(read_whole(mountpoint_ + "/latest/app.db"), fake_bytes(3, 0, 300'000));
+}
+
+TEST_F(DaemonTest, DoesNotTakeAwayAMountThatCameAfterALazyUnmount) {
+  start();
+  const engine::UniqueFd file = open_to_read(mountpoint_ + "/latest/app.db");
+  ASSERT_TRUE(fs::unmount(mountpoint_, true));
+  const engine::UniqueFd first = std::move(daemon_);
+  const pid_t first_pid = pid_;
+  start();
+  ::kill(first_pid, SIGTERM);
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  ::kill(first_pid, SIGTERM);
+  pollfd wanted{first.get(), POLLIN, 0};
+  EXPECT_EQ(::poll(&wanted, 1, kPatienceMs), 1);
+  EXPECT_TRUE(is_mounted());
+  EXPECT_EQ(read_whole(mountpoint_ + "/latest/app.db"), fake_bytes(3, 0, 300'000));
+}
+
+TEST_F(DaemonTest, DoesNotTakeAwayWhatIsMountedOnTopOfIt) {
+  if (::geteuid() != 0) GTEST_SKIP() << "mounting something else takes root";
+  start();
+  ASSERT_EQ(::mount("on-top", mountpoint_.c_str(), "tmpfs", 0, nullptr), 0)
+      << std::generic_category().message(errno);
+  ::kill(pid_, SIGTERM);
+  EXPECT_TRUE(daemon_ends());
+  const auto place = fs::mounted_at(mountpoint_).value();
+  ::umount2(mountpoint_.c_str(), MNT_DETACH);
+  ASSERT_TRUE(place);
+  EXPECT_EQ(place->source, "on-top");
+  EXPECT_NE(log().find("on-top is mounted on top of it"), std::string::npos) << log();
 }
 
 TEST_F(DaemonTest, LeavesAPlaceThatUnmountCleansWhenKilled) {
