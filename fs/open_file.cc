@@ -23,7 +23,7 @@ Result<Pieces> check_length(Result<Pieces> pieces, std::uint64_t wanted) {
   std::uint64_t length = 0;
   for (const engine::Piece& piece : *pieces) length += piece.bytes.size();
   if (length == wanted) return pieces;
-  return engine::Error::io(fmt::format("{} bytes instead of {}", length, wanted));
+  return engine::Error::io(fmt::format("{} B instead of {} B", length, wanted));
 }
 
 }  // namespace

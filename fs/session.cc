@@ -174,6 +174,8 @@ Result<void> Session::serve(const StopSignals& signals) {
   watcher.join();
   // Once detached, the kernel ends the connection with the last file, be it among requests.
   if (failure == -ECONNABORTED && detached_) return {};
+  // This is how the library says it, not a number of the system's.
+  if (failure == -1) return Error::mount("serving " + mountpoint_ + ": no thread could be started");
   if (failure < 0) return Error::from_errno(-failure, "serving " + mountpoint_);
   return {};
 }
@@ -197,9 +199,8 @@ void Session::watch(const StopSignals& signals, int done, pthread_t server) {
     spdlog::error("cannot detach {}: {}", engine::printable(mountpoint_),
                   engine::printable(detached.error().text));
   if (const std::uint64_t open_files = filesystem_->open_files.count(); open_files > 0)
-    spdlog::warn(
-        "{} files are still open and served until they are closed; a second signal ends it",
-        open_files);
+    spdlog::warn("{} still open and served until closed; a second signal ends it",
+                 open_files == 1 ? "1 file is" : fmt::format("{} files are", open_files));
   while (filesystem_->open_files.count() > 0 && !readable(signals.descriptor(), kLookEveryMs))
     if (readable(done, 0)) return;
   end_loop(done, server);
