@@ -23,13 +23,15 @@ constexpr char kFailed = 'F';
 // verdict, code, errno, text: between two copies of one program on one machine.
 constexpr std::size_t kMessageHeader = 2 + sizeof(int);
 
-void write_all(int descriptor, const std::string& message) {
+// False: nobody reads.
+bool write_all(int descriptor, const std::string& message) {
   std::size_t sent = 0;
   while (sent < message.size()) {
     const ssize_t count = ::write(descriptor, message.data() + sent, message.size() - sent);
-    if (count < 0 && errno != EINTR) return;  // nobody waits any more
+    if (count < 0 && errno != EINTR) return false;
     if (count > 0) sent += static_cast<std::size_t>(count);
   }
+  return true;
 }
 
 std::string read_all(int descriptor) {
@@ -84,19 +86,20 @@ Result<void> leave_terminal() {
 
 Result<void> Readiness::announce() {
   TRY(leave_terminal());
-  send(kReady, Error());
+  if (!send(kReady, Error())) return Error::mount("whoever asked for the mount is gone");
   return {};
 }
 
-void Readiness::fail(const Error& error) { send(kFailed, error); }
+void Readiness::fail(const Error& error) { static_cast<void>(send(kFailed, error)); }
 
-void Readiness::send(char verdict, const Error& error) {
-  if (!line_) return;  // answered already
+bool Readiness::send(char verdict, const Error& error) {
+  if (!line_) return true;  // answered already
   std::string message = {verdict, static_cast<char>(error.code)};
   message.append(sizeof(int), '\0');
   std::memcpy(message.data() + 2, &error.system_errno, sizeof(int));
-  write_all(line_.get(), message + error.text);
+  const bool is_heard = write_all(line_.get(), message + error.text);
   line_.reset();
+  return is_heard;
 }
 
 Result<void> run_in_background(const std::function<Result<void>(Readiness&)>& work) {

@@ -14,12 +14,13 @@ class Readiness {
   explicit Readiness(engine::UniqueFd line) noexcept : line_(std::move(line)) {}
 
   // Ready: leaves the terminal, but for stderr, which is the work's to send to its log, and the
-  // working directory, and lets the other process go.
+  // working directory, and lets the other process go. kMount: it has not waited; nobody is told.
+  // SIGPIPE must be ignored.
   engine::Result<void> announce();
   void fail(const engine::Error& error);
 
  private:
-  void send(char verdict, const engine::Error& error);
+  [[nodiscard]] bool send(char verdict, const engine::Error& error);
 
   engine::UniqueFd line_;
 };

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <csignal>
 #include <filesystem>
 
 #include "engine/core/text.h"
@@ -40,6 +41,8 @@ Result<void> start_log_file(const MountOptions& options, const engine::Repositor
 // `ready` is called when the tree is mounted and about to be served.
 Result<void> serve_here(const MountOptions& options, const std::string& database,
                         const OpenRepository& open, const std::function<Result<void>()>& ready) {
+  // Whoever reads what is said on stderr, or waits for the mount, may be gone before it.
+  static_cast<void>(::signal(SIGPIPE, SIG_IGN));
   TRY_ASSIGN(const StopSignals signals, StopSignals::block(options.foreground));
   TRY_ASSIGN(const auto repository, open());
   TRY(check_apart(options.mountpoint, repository->location(), "repository"));
@@ -48,7 +51,10 @@ Result<void> serve_here(const MountOptions& options, const std::string& database
              Session::mount(repository, SessionOptions{options.source, database, options.mountpoint,
                                                        options.allow_other}));
   if (!options.foreground) TRY(start_log_file(options, *repository));
-  TRY(ready());
+  if (const auto heard = ready(); !heard) {
+    spdlog::error("{}", engine::printable(heard.error().text));
+    return heard;
+  }
   spdlog::info("serving {} on {}", engine::printable(options.source),
                engine::printable(options.mountpoint));
   Result<void> served = session->serve(signals);

@@ -25,7 +25,6 @@ constexpr int kPatienceMs = 20'000;  // longer than anything here takes; ends a 
 class DaemonTest : public ::testing::Test {
  protected:
   DaemonTest() {
-    repository_->add("app", fake_history(3, utc("2026-11-20"), kNanosPerSecond));
     files::create_directory(mountpoint_);
     files::create_directory(temp_.path() / "cache");
     repository_->cache_directory_text = (temp_.path() / "cache").string();
@@ -74,6 +73,8 @@ class DaemonTest : public ::testing::Test {
   const TempDirectory temp_;
   const std::string mountpoint_ = (files::canonical(temp_.path()) / "mount point").string();
   const std::shared_ptr<FakeRepository> repository_ = std::make_shared<FakeRepository>();
+  const std::shared_ptr<FakeDatabase> app_ =
+      repository_->add("app", fake_history(3, utc("2026-11-20"), kNanosPerSecond));
   fs::MountOptions options_;
   std::string database_ = "app";
   pid_t pid_ = 0;
@@ -356,6 +357,47 @@ TEST_F(DaemonTest, StopsInTheForegroundWithASignal) {
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
   EXPECT_FALSE(is_mounted());
+}
+
+TEST_F(DaemonTest, IsNotLeftBehindByACallerThatIsKilled) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    static_cast<void>(fs::serve_repository(options_, database_, [this] {
+      std::this_thread::sleep_for(std::chrono::seconds(1));
+      return repository_;
+    }));
+    ::_exit(0);
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  EXPECT_FALSE(is_mounted());
+  for (int waited = 0; waited < 5000 && log().find("gone") == std::string::npos; waited += 10)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_NE(log().find("whoever asked for the mount is gone"), std::string::npos) << log();
+  EXPECT_TRUE(becomes_unmounted(1000));
+}
+
+TEST_F(DaemonTest, ServesOnWhenNobodyReadsWhatItSays) {
+  options_.foreground = true;
+  app_->damage->set_bad_pages({1});
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    static_cast<void>(::signal(SIGPIPE, SIG_DFL));
+    ::dup2(ends[1], STDERR_FILENO);
+    for (const int end : ends) ::close(end);
+    ::_exit(serve() ? 0 : 1);
+  }
+  for (const int end : ends) ::close(end);
+  for (int waited = 0; waited < kPatienceMs && !is_mounted(); waited += 10)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  const engine::UniqueFd file = open_to_read(mountpoint_ + "/latest/app.db");
+  EXPECT_FALSE(pread_some(file.get(), 100, 5000));
+  EXPECT_EQ(pread_some(file.get(), 100, 200'000), fake_bytes(3, 200'000, 100));
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
 }
 
 TEST(UnmountTest, FindsNothingWhereNothingOfOursIsMounted) {
