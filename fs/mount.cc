@@ -12,7 +12,10 @@ namespace {
 
 std::string absolute(const std::string& location) {
   if (location.empty() || location.find("://") != std::string::npos) return location;
-  return std::filesystem::absolute(location).lexically_normal().string();
+  std::error_code failure;
+  // Names with .. in them stay: behind a link, the directory above is another.
+  const std::filesystem::path path = std::filesystem::absolute(location, failure);
+  return failure ? location : path.string();  // whoever opens it says why
 }
 
 }  // namespace

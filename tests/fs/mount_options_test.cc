@@ -34,6 +34,13 @@ TEST(MountOptionsTest, ChooseNoCacheDirectoryForARepository) {
   EXPECT_EQ(repository_options(parsed("cache_dir=c"), "r").location, here + "/r");
 }
 
+TEST(MountOptionsTest, FollowALinkBeforeTheDirectoryAboveIt) {
+  EXPECT_EQ(repository_options(parsed("cache_dir=/link/../c"), "/link/../r").location,
+            "/link/../r");
+  EXPECT_EQ(repository_options(parsed("cache_dir=/link/../c"), "/r").cache_directory,
+            "/link/../c");
+}
+
 TEST(MountOptionsTest, LeaveEverythingAsItWasWhenEmpty) {
   const MountOptions options = parsed("");
   EXPECT_EQ(options.cache_bytes, MountOptions().cache_bytes);
