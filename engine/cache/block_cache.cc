@@ -68,8 +68,9 @@ Result<BlockPtr> BlockCache::get(const BlockKey& key, const std::function<Result
     land(result);
     return result;
   } catch (...) {
-    // Those who wait must not wait for ever; they get an error, the caller its exception.
-    land(Error::io("loading a block was interrupted"));
+    // Those who wait must not wait for ever; they get an error, the caller its exception. The text
+    // is short enough to need no memory.
+    land(Error::io("load failed"));
     throw;
   }
 }
@@ -94,8 +95,10 @@ void BlockCache::drop(const BlockKey& key) {
 void BlockCache::keep(Shard& shard, const BlockKey& key, const BlockPtr& block) const {
   const std::uint64_t cost = cost_of(*block);
   if (cost > shard_bytes_max_) return;
-  shard.recent.push_front(Entry{key, block, cost});
-  shard.entries.emplace(key, shard.recent.begin());
+  // All or nothing when memory is short: only a splice cannot fail.
+  std::list<Entry> fresh = {Entry{key, block, cost}};
+  shard.entries.emplace(key, fresh.begin());
+  shard.recent.splice(shard.recent.begin(), fresh);
   shard.bytes += cost;
   while (shard.bytes > shard_bytes_max_) {
     const Entry& oldest = shard.recent.back();

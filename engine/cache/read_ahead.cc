@@ -1,5 +1,6 @@
 #include "engine/cache/read_ahead.h"
 
+#include <exception>
 #include <system_error>
 #include <utility>
 
@@ -40,7 +41,11 @@ void ReadAhead::work() {
     const std::function<void()> task = std::move(tasks_.front());
     tasks_.pop_front();
     lock.unlock();
-    task();
+    try {
+      task();
+    } catch (const std::exception&) {
+      // A favour that could not be done; whoever needs it does it himself and hears why not.
+    }
     lock.lock();
   }
 }

@@ -4,8 +4,24 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
+#include <new>
 #include <stdexcept>
 #include <thread>
+
+namespace {
+
+thread_local int fails_at = 0;  // the allocation of this thread that does not succeed; 0: none
+
+}  // namespace
+
+void* operator new(std::size_t size) {
+  if (fails_at > 0 && --fails_at == 0) throw std::bad_alloc();
+  if (void* const memory = std::malloc(size)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t /*size*/) noexcept { std::free(memory); }
 
 namespace epochfs::engine {
 namespace {
@@ -52,6 +68,37 @@ TEST(BlockCacheTest, TellsObjectsAndOffsetsApart) {
       EXPECT_EQ(first_of(*block), static_cast<std::byte>(object * 8 + offset));
     }
   }
+}
+
+TEST(BlockCacheTest, CountsWhatItHoldsAfterMemoryWasShort) {
+  BlockCache cache(16 * 4000);
+  const auto get = [&](const BlockKey& key, int failing_allocation) {
+    const auto block = cache.get(key, [&]() -> Result<Block> {
+      Block loaded = block_of(100, std::byte{7});
+      fails_at = failing_allocation;
+      return loaded;
+    });
+    fails_at = 0;
+    EXPECT_TRUE(block);
+  };
+  get({1, 0}, 0);
+  const std::uint64_t cost = cache.counters().bytes_held;
+  int failures = 0;
+  for (int allocation = 1; allocation < 10; ++allocation) {
+    try {
+      get({1, 0x1000U * static_cast<unsigned>(allocation)}, allocation);
+    } catch (const std::bad_alloc&) {
+      ++failures;
+      fails_at = 0;
+    }
+  }
+  EXPECT_GE(failures, 3);  // the block, its place in the list, its place in the map
+  std::vector<BlockKey> keys = {{1, 0}};
+  for (std::uint64_t i = 1; i < 1000; ++i) keys.push_back({i < 10 ? 1U : 2U, i * 0x1000U});
+  for (const BlockKey& key : keys) get(key, 0);
+  const auto held =
+      std::ranges::count_if(keys, [&](const BlockKey& key) { return cache.has(key); });
+  EXPECT_EQ(cache.counters().bytes_held, static_cast<std::uint64_t>(held) * cost);
 }
 
 TEST(BlockCacheTest, StaysWithinItsBudget) {

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <future>
+#include <new>
 
 namespace epochfs::engine {
 namespace {
@@ -11,6 +12,14 @@ namespace {
 TEST(ReadAheadTest, RunsWhatIsScheduled) {
   ReadAhead workers(2);
   std::promise<int> done;
+  workers.schedule([&] { done.set_value(42); });
+  EXPECT_EQ(done.get_future().get(), 42);
+}
+
+TEST(ReadAheadTest, GoesOnAfterATaskThatFails) {
+  ReadAhead workers(1);
+  std::promise<int> done;
+  workers.schedule([] { throw std::bad_alloc(); });
   workers.schedule([&] { done.set_value(42); });
   EXPECT_EQ(done.get_future().get(), 42);
 }
