@@ -27,8 +27,11 @@ namespace files = std::filesystem;
 
 namespace {
 
-files::path without_trailing_slash(const files::path& path) {
-  return path.has_filename() || !path.has_relative_path() ? path : path.parent_path();
+// Whoever looks behind the slash in `place/` or `place/.` asks its server.
+files::path without_trailing_slash(files::path path) {
+  while (path.has_relative_path() && (!path.has_filename() || path.filename() == "."))
+    path = path.parent_path();
+  return path;
 }
 
 // Whether `inner` is `outer` or lies below it; both absolute and without links.
@@ -87,15 +90,17 @@ Result<void> take_dead_mounts_away(const std::string& mountpoint) {
 Result<std::string> resolve_mountpoint(const std::string& path) {
   // The directory it is in can be looked at, whatever has become of the process that serves the
   // place itself.
+  if (path.empty()) return Error::invalid("the empty name");
   std::error_code failure;
-  const files::path last = without_trailing_slash(files::absolute(path));
+  const files::path last = without_trailing_slash(files::absolute(path, failure));
+  if (failure) return Error::from_errno(failure.value(), engine::printable(path));
   const files::path parent = files::canonical(last.parent_path(), failure);
   if (!failure) {
     const std::string direct = (parent / last.filename()).string();
     TRY_ASSIGN(const auto place, mounted_at(direct));
     if (place && place->type == kFilesystemType) return direct;
   }
-  const files::path whole = files::canonical(path, failure);
+  const files::path whole = files::canonical(last, failure);
   if (failure) return Error::from_errno(failure.value(), engine::printable(path));
   return whole.string();
 }

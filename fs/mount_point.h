@@ -8,7 +8,7 @@
 namespace epochfs::fs {
 
 // `path` absolute and without links, as the kernel's mount table has it. Works for a mount point
-// whose daemon is dead. kNotFound: it does not exist.
+// whose daemon is dead. kNotFound: it does not exist. kInvalid: the empty name.
 engine::Result<std::string> resolve_mountpoint(const std::string& path);
 
 // An existing directory, resolved. Takes away mounts of ours whose process is dead, with a warning.

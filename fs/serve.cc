@@ -24,8 +24,12 @@ namespace {
 // Paths as they will mean the same when the process has left its working directory.
 Result<MountOptions> with_absolute_paths(MountOptions options) {
   TRY_ASSIGN(options.mountpoint, check_mountpoint(options.mountpoint));
-  if (!options.log_file.empty())
-    options.log_file = std::filesystem::absolute(options.log_file).string();
+  if (options.log_file.empty()) return options;
+  std::error_code failure;
+  const std::filesystem::path log_file = std::filesystem::absolute(options.log_file, failure);
+  if (failure)
+    return Error::from_errno(failure.value(), "log file " + engine::printable(options.log_file));
+  options.log_file = log_file.string();
   return options;
 }
 

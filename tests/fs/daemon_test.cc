@@ -296,22 +296,26 @@ TEST_F(DaemonTest, LeavesAPlaceThatUnmountCleansWhenKilled) {
   start();
 }
 
-TEST_F(DaemonTest, LeavesAPlaceThatTheNextMountCleansWhenKilled) {
-  start();
-  ::kill(pid_, SIGKILL);
-  ASSERT_TRUE(daemon_ends());
-  EXPECT_TRUE(is_mounted());
-  start();
-  EXPECT_EQ(read_whole(mountpoint_ + "/latest/app.db"), fake_bytes(3, 0, 300'000));
-  EXPECT_TRUE(fs::unmount(mountpoint_, false));
-  EXPECT_FALSE(is_mounted());
-}
+// What leads to a mount point whose server does not answer, in every spelling.
+class SpellingTest : public DaemonTest, public ::testing::WithParamInterface<const char*> {
+ protected:
+  SpellingTest() {
+    files::create_directory_symlink("mount point", temp_.path() / "link");
+    options_.mountpoint = (temp_.path() / GetParam()).string();
+  }
+  // Starts a server, sends it `signal`, and waits until the kernel has forgotten what it knew.
+  void start_and(int signal) {
+    start();
+    ::kill(pid_, signal);
+    if (signal == SIGKILL) {
+      ASSERT_TRUE(daemon_ends());
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  }
+};
 
-TEST_F(DaemonTest, KeepsItsPlaceWhileItIsStopped) {
-  start();
-  ::kill(pid_, SIGSTOP);
-  std::this_thread::sleep_for(
-      std::chrono::milliseconds(200));  // the kernel has forgotten what it knew
+TEST_P(SpellingTest, KeepsItsPlaceWhileItIsStopped) {
+  start_and(SIGSTOP);
   const auto again = serve();
   ::kill(pid_, SIGCONT);
   ASSERT_FALSE(again);
@@ -320,16 +324,25 @@ TEST_F(DaemonTest, KeepsItsPlaceWhileItIsStopped) {
   EXPECT_EQ(read_whole(mountpoint_ + "/latest/app.db"), fake_bytes(3, 0, 300'000));
 }
 
-TEST_F(DaemonTest, IsUnmountedThroughALinkEvenWhenDead) {
-  start();
-  ::kill(pid_, SIGKILL);
-  ASSERT_TRUE(daemon_ends());
-  const files::path link = temp_.path() / "link";
-  files::create_directory_symlink(mountpoint_, link);
-  const auto unmounted = fs::unmount(link.string(), false);
+TEST_P(SpellingTest, IsUnmountedEvenWhenDead) {
+  start_and(SIGKILL);
+  EXPECT_TRUE(is_mounted());
+  const auto unmounted = fs::unmount(options_.mountpoint, false);
   EXPECT_TRUE(unmounted) << unmounted.error().text;
   EXPECT_FALSE(is_mounted());
 }
+
+TEST_P(SpellingTest, LeavesAPlaceThatTheNextMountCleansWhenKilled) {
+  start_and(SIGKILL);
+  EXPECT_TRUE(is_mounted());
+  start();
+  EXPECT_EQ(read_whole(mountpoint_ + "/latest/app.db"), fake_bytes(3, 0, 300'000));
+  EXPECT_TRUE(fs::unmount(mountpoint_, false));
+  EXPECT_FALSE(is_mounted());
+}
+INSTANTIATE_TEST_SUITE_P(Spellings, SpellingTest,
+                         ::testing::Values("mount point", "mount point/", "mount point/.",
+                                           "mount point/.//./", "link", "link/", "link/."));
 
 TEST_F(DaemonTest, IsBusyWhileAFileIsOpen) {
   start();

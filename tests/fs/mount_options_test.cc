@@ -37,8 +37,7 @@ TEST(MountOptionsTest, ChooseNoCacheDirectoryForARepository) {
 TEST(MountOptionsTest, FollowALinkBeforeTheDirectoryAboveIt) {
   EXPECT_EQ(repository_options(parsed("cache_dir=/link/../c"), "/link/../r").location,
             "/link/../r");
-  EXPECT_EQ(repository_options(parsed("cache_dir=/link/../c"), "/r").cache_directory,
-            "/link/../c");
+  EXPECT_EQ(repository_options(parsed("cache_dir=/link/../c"), "/r").cache_directory, "/link/../c");
 }
 
 TEST(MountOptionsTest, LeaveEverythingAsItWasWhenEmpty) {

@@ -26,6 +26,20 @@ TEST(MountPointTest, IsRefusedUnlessItIsADirectory) {
   EXPECT_TRUE(check_mountpoint(temp.path().string()));
 }
 
+TEST(MountPointTest, HasANameAndAPlace) {
+  EXPECT_EQ(code_of(check_mountpoint("")), Code::kInvalid);
+  EXPECT_EQ(code_of(resolve_mountpoint("")), Code::kInvalid);
+  EXPECT_EQ(resolve_mountpoint("/.").value(), "/");
+  const files::path before = files::current_path();
+  {
+    const TempDirectory temp;
+    files::current_path(temp.path());
+  }
+  EXPECT_EQ(code_of(check_mountpoint("relative")), Code::kInvalid);
+  EXPECT_EQ(code_of(resolve_mountpoint("relative")), Code::kNotFound);
+  files::current_path(before);
+}
+
 TEST(MountPointTest, IsResolvedThroughLinks) {
   const TempDirectory temp;
   files::create_directory(temp.path() / "real");
