@@ -1,18 +1,18 @@
 #include "fs/mount_point.h"
 
 #include <fmt/format.h>
-#include <poll.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <thread>
 
 #include "engine/core/handle.h"
 #include "engine/core/text.h"
@@ -41,27 +41,29 @@ bool contains(const files::path& outer, const files::path& inner) {
 
 enum class Server { kAnswers, kSilent, kDead };
 
+constexpr std::chrono::seconds kPatience(3);
+
 // What has become of the server of a mount. Asked by a process of its own: one that is stopped
-// keeps whoever asks it waiting.
+// keeps whoever asks it waiting, and not even SIGKILL ends that.
 Result<Server> server_of(const std::string& mountpoint) {
-  constexpr int kPatienceMs = 3000;
   const pid_t child = ::fork();
   if (child < 0) return Error::from_errno(errno, "fork");
   if (child == 0) {
-    struct statvfs statistics {};  // never answered out of the kernel's memory
-    ::_exit(::statvfs(mountpoint.c_str(), &statistics) == 0 ? 0 : errno);
+    // The kernel passes on every question about such a name, also one by somebody who may see
+    // nothing else there, and the answer takes no look at the storage.
+    const ssize_t size = ::lgetxattr(mountpoint.c_str(), "system.epochfs.ping", nullptr, 0);
+    ::_exit(size < 0 && errno == ENOTCONN ? 1 : 0);
   }
-  const engine::UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
-  pollfd ended{process.get(), POLLIN, 0};
-  while (::poll(&ended, 1, kPatienceMs) < 0 && errno == EINTR) {
-  }
-  const bool is_silent = (ended.revents & POLLIN) == 0;
-  if (is_silent) ::kill(child, SIGKILL);
+  const auto end = std::chrono::steady_clock::now() + kPatience;
   int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  while (::waitpid(child, &status, WNOHANG) == 0) {
+    if (std::chrono::steady_clock::now() > end) {
+      ::kill(child, SIGKILL);
+      return Server::kSilent;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
-  if (is_silent) return Server::kSilent;
-  return WIFEXITED(status) && WEXITSTATUS(status) == ENOTCONN ? Server::kDead : Server::kAnswers;
+  return WIFEXITED(status) && WEXITSTATUS(status) == 1 ? Server::kDead : Server::kAnswers;
 }
 
 // A server that was killed leaves a mount behind that is of no use to anybody.
@@ -76,10 +78,10 @@ Result<void> take_dead_mounts_away(const std::string& mountpoint) {
       return Error::mount(fmt::format(
           "{} is mounted on {} already; `epochfs umount {}` comes first", source, shown, shown));
     if (server == Server::kSilent)
-      return Error::mount(
-          fmt::format("{} is mounted on {} already, and its process does not answer; "
-                      "`epochfs umount --lazy {}` takes the mount away",
-                      source, shown, shown));
+      return Error::mount(fmt::format(
+          "{} is mounted on {} already, and its process does not answer within {} s (its "
+          "storage may be slow); `epochfs umount --lazy {}` takes the mount away",
+          source, shown, kPatience.count(), shown));
     TRY(unmount(mountpoint, true));
     spdlog::warn("{}: took away what a dead process had left of its mount of {}", shown, source);
   }

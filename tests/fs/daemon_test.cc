@@ -45,7 +45,15 @@ class DaemonTest : public ::testing::Test {
   void start() {
     const auto started = serve();
     ASSERT_TRUE(started) << started.error().text;
-    std::ifstream(repository_->cache_directory_text + "/pid") >> pid_;
+    pid_ = pid_of_server();
+    watch_server();
+  }
+  pid_t pid_of_server() const {
+    pid_t pid = 0;
+    std::ifstream(repository_->cache_directory_text + "/pid") >> pid;
+    return pid;
+  }
+  void watch_server() {
     ASSERT_GT(pid_, 1);
     daemon_ = engine::UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
     ASSERT_TRUE(daemon_);
@@ -293,6 +301,43 @@ TEST_F(DaemonTest, LeavesAPlaceThatUnmountCleansWhenKilled) {
   const auto unmounted = fs::unmount(mountpoint_ + "/", false);
   EXPECT_TRUE(unmounted) << unmounted.error().text;
   EXPECT_FALSE(is_mounted());
+  start();
+}
+
+TEST_F(DaemonTest, KeepsItsPlaceWhileItsStorageIsStuck) {
+  database_ = "";
+  repository_->is_stuck = true;
+  start();
+  const auto begin = std::chrono::steady_clock::now();
+  const auto again = serve();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(2));
+  ASSERT_FALSE(again);
+  EXPECT_NE(again.error().text.find("already"), std::string::npos) << again.error().text;
+  EXPECT_EQ(again.error().text.find("does not answer"), std::string::npos) << again.error().text;
+}
+
+TEST_F(DaemonTest, KeepsItsPlaceFromRootWhenItIsAnotherUsers) {
+  if (::geteuid() != 0) GTEST_SKIP() << "becoming somebody else takes root";
+  constexpr uid_t kNobody = 65534;
+  for (const std::string& place : {mountpoint_, repository_->cache_directory_text})
+    ASSERT_EQ(::chown(place.c_str(), kNobody, kNobody), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::setgid(kNobody) != 0 || ::setuid(kNobody) != 0) ::_exit(99);
+    if (!serve()) ::_exit(98);
+    std::ofstream(repository_->cache_directory_text + "/pid") << pid_of_server();
+    ::_exit(0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  if (status != 0) GTEST_SKIP() << "an ordinary user cannot mount here: " << status;
+  std::ifstream(repository_->cache_directory_text + "/pid") >> pid_;
+  watch_server();
+  const auto again = serve();
+  ASSERT_FALSE(again);
+  EXPECT_NE(again.error().text.find("already"), std::string::npos) << again.error().text;
+  ::kill(pid_, SIGKILL);
+  ASSERT_TRUE(daemon_ends());
   start();
 }
 
