@@ -30,6 +30,8 @@ Result<MountOptions> with_absolute_paths(MountOptions options) {
   if (failure)
     return Error::from_errno(failure.value(), "log file " + engine::printable(options.log_file));
   options.log_file = log_file.string();
+  // Its own server would wait for itself.
+  TRY(check_apart(options.mountpoint, options.log_file, "log file"));
   return options;
 }
 

@@ -136,6 +136,14 @@ TEST_F(DaemonTest, FailsToStartWithoutItsLog) {
   EXPECT_TRUE(becomes_unmounted());
 }
 
+TEST_F(DaemonTest, DoesNotLogIntoItself) {
+  options_.log_file = mountpoint_ + "/named.log";
+  const auto started = serve();
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().code, Code::kInvalid);
+  EXPECT_NE(started.error().text.find("log file"), std::string::npos) << started.error().text;
+}
+
 TEST_F(DaemonTest, ReportsWhyTheRepositoryCannotBeOpened) {
   const auto started = fs::serve_repository(
       options_, "", []() -> engine::Result<std::shared_ptr<engine::Repository>> {
