@@ -1,7 +1,9 @@
 #include "fs/mount_point.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -14,7 +16,6 @@
 #include <filesystem>
 #include <thread>
 
-#include "engine/core/handle.h"
 #include "engine/core/text.h"
 #include "fs/mount.h"
 #include "fs/mount_table.h"
@@ -23,6 +24,7 @@ namespace epochfs::fs {
 
 using engine::Error;
 using engine::Result;
+using engine::UniqueFd;
 namespace files = std::filesystem;
 
 namespace {
@@ -66,6 +68,12 @@ Result<Server> server_of(const std::string& mountpoint) {
   return WIFEXITED(status) && WEXITSTATUS(status) == 1 ? Server::kDead : Server::kAnswers;
 }
 
+engine::Failure mounted_already(const MountedPlace& place) {
+  const std::string shown = engine::printable(place.mountpoint);
+  return Error::mount(fmt::format("{} is mounted on {} already; `epochfs umount {}` comes first",
+                                  engine::printable(place.source), shown, shown));
+}
+
 // A server that was killed leaves a mount behind that is of no use to anybody.
 Result<void> take_dead_mounts_away(const std::string& mountpoint) {
   const std::string shown = engine::printable(mountpoint);
@@ -74,15 +82,17 @@ Result<void> take_dead_mounts_away(const std::string& mountpoint) {
     if (!place || place->type != kFilesystemType) return {};
     const std::string source = engine::printable(place->source);
     TRY_ASSIGN(const Server server, server_of(mountpoint));
-    if (server == Server::kAnswers)
-      return Error::mount(fmt::format(
-          "{} is mounted on {} already; `epochfs umount {}` comes first", source, shown, shown));
+    if (server == Server::kAnswers) return mounted_already(*place);
     if (server == Server::kSilent)
       return Error::mount(fmt::format(
           "{} is mounted on {} already, and its process does not answer within {} s (its "
           "storage may be slow); `epochfs umount --lazy {}` takes the mount away",
           source, shown, kPatience.count(), shown));
-    TRY(unmount(mountpoint, true));
+    // Another may have done so meanwhile, and mounted.
+    TRY_ASSIGN(const auto now, mounted_at(mountpoint));
+    if (!now || now->device != place->device) continue;
+    const auto unmounted = unmount(mountpoint, true);
+    if (!unmounted && unmounted.error().code != engine::Code::kNotFound) return unmounted;
     spdlog::warn("{}: took away what a dead process had left of its mount of {}", shown, source);
   }
 }
@@ -122,6 +132,16 @@ Result<std::string> check_mountpoint(const std::string& path) {
   if (!files::is_empty(*resolved, failure) && !failure)
     spdlog::warn("{} is not empty: what is in it is hidden while the mount is there", shown);
   return *resolved;
+}
+
+Result<UniqueFd> claim_mountpoint(const std::string& mountpoint) {
+  UniqueFd directory(::open(mountpoint.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory)
+    while (::flock(directory.get(), LOCK_EX) != 0 && errno == EINTR) {
+    }
+  TRY_ASSIGN(const auto place, mounted_at(mountpoint));
+  if (place && place->type == kFilesystemType) return mounted_already(*place);
+  return directory;
 }
 
 Result<void> check_apart(const std::string& mountpoint, const std::string& directory,

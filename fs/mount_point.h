@@ -4,6 +4,7 @@
 #include <string>
 
 #include "engine/core/error.h"
+#include "engine/core/handle.h"
 
 namespace epochfs::fs {
 
@@ -15,6 +16,11 @@ engine::Result<std::string> resolve_mountpoint(const std::string& path);
 // Warns when it is not empty: what is in it is hidden, not lost. kInvalid: not a directory. kMount:
 // one of ours is mounted there, and its process lives.
 engine::Result<std::string> check_mountpoint(const std::string& path);
+
+// The right to mount on a checked mount point, until it is closed: two that mount at once take
+// turns, and the second one is refused. Empty where directories cannot be locked. kMount: one of
+// ours is mounted there by now.
+engine::Result<engine::UniqueFd> claim_mountpoint(const std::string& mountpoint);
 
 // Refuses a mount point inside, above or equal to `directory`: the mount would show itself, or hide
 // what it is made of. `what` names the directory's role. A URL is nowhere near.

@@ -18,6 +18,7 @@ namespace epochfs::fs {
 
 using engine::Error;
 using engine::Result;
+using engine::UniqueFd;
 
 namespace {
 
@@ -53,9 +54,11 @@ Result<void> serve_here(const MountOptions& options, const std::string& database
   TRY_ASSIGN(const auto repository, open());
   TRY(check_apart(options.mountpoint, repository->location(), "repository"));
   TRY(check_apart(options.mountpoint, repository->cache_directory(), "cache directory"));
+  TRY_ASSIGN(UniqueFd claim, claim_mountpoint(options.mountpoint));
   TRY_ASSIGN(const auto session,
              Session::mount(repository, SessionOptions{options.source, database, options.mountpoint,
                                                        options.allow_other}));
+  claim.reset();
   if (!options.foreground) TRY(start_log_file(options, *repository));
   if (const auto heard = ready(); !heard) {
     spdlog::error("{}", engine::printable(heard.error().text));

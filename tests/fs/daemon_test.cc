@@ -349,6 +349,29 @@ TEST_F(DaemonTest, KeepsItsPlaceFromRootWhenItIsAnotherUsers) {
   start();
 }
 
+TEST_F(DaemonTest, IsMountedByOneOfTwoThatStartAtOnce) {
+  for (int round = 0; round < 10; ++round) {
+    std::array<pid_t, 2> both{};
+    const auto begin = std::chrono::steady_clock::now() + std::chrono::milliseconds(50);
+    for (pid_t& child : both) {
+      child = ::fork();
+      if (child != 0) continue;
+      std::this_thread::sleep_until(begin);
+      ::_exit(serve() ? 0 : 1);
+    }
+    int successes = 0;
+    for (const pid_t child : both) {
+      int status = 0;
+      ::waitpid(child, &status, 0);
+      successes += WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 1 : 0;
+    }
+    EXPECT_EQ(successes, 1);
+    EXPECT_TRUE(fs::unmount(mountpoint_, true));
+    EXPECT_FALSE(is_mounted());
+    while (is_mounted()) static_cast<void>(fs::unmount(mountpoint_, true));
+  }
+}
+
 // What leads to a mount point whose server does not answer, in every spelling.
 class SpellingTest : public DaemonTest, public ::testing::WithParamInterface<const char*> {
  protected:
