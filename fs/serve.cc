@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <csignal>
 #include <filesystem>
+#include <optional>
 
 #include "engine/core/text.h"
 #include "fs/background.h"
@@ -51,10 +52,12 @@ Result<void> serve_here(const MountOptions& options, const std::string& database
   // Whoever reads what is said on stderr, or waits for the mount, may be gone before it.
   static_cast<void>(::signal(SIGPIPE, SIG_IGN));
   TRY_ASSIGN(const StopSignals signals, StopSignals::block(options.foreground));
+  std::optional<EndsBySignal> ends(std::in_place, signals);  // nothing is there to take away yet
   TRY_ASSIGN(const auto repository, open());
   TRY(check_apart(options.mountpoint, repository->location(), "repository"));
   TRY(check_apart(options.mountpoint, repository->cache_directory(), "cache directory"));
   TRY_ASSIGN(UniqueFd claim, claim_mountpoint(options.mountpoint));
+  ends.reset();
   TRY_ASSIGN(const auto session,
              Session::mount(repository, SessionOptions{options.source, database, options.mountpoint,
                                                        options.allow_other}));

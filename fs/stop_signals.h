@@ -3,10 +3,12 @@
 // Blocks them for the constructing thread and for every thread that it starts from then on, so that
 // they arrive here and nowhere else: construct it before the first other thread. SIGINT and SIGTERM
 // always; SIGHUP too with a terminal (its end is the end of a foreground mount), otherwise it is
-// ignored.
+// ignored. With a terminal, what the process was told to ignore (`nohup`, `&`) stays so.
 #pragma once
 
 #include <csignal>
+#include <functional>
+#include <thread>
 
 #include "engine/core/error.h"
 #include "engine/core/handle.h"
@@ -34,6 +36,23 @@ class StopSignals {
   engine::UniqueFd signals_;
   sigset_t before_;
   bool ignores_hangup_;
+};
+
+// While it lives, the first signal ends the process as ever, after `at_the_end`.
+class EndsBySignal {
+ public:
+  explicit EndsBySignal(const StopSignals& signals, std::function<void()> at_the_end = {});
+  EndsBySignal(const EndsBySignal&) = delete;
+  EndsBySignal& operator=(const EndsBySignal&) = delete;
+  ~EndsBySignal();
+
+ private:
+  void watch() const;
+
+  const StopSignals& signals_;
+  const std::function<void()> at_the_end_;
+  const engine::UniqueFd done_;  // readable when there is nothing left to watch for
+  std::thread watcher_;          // none: the system has no descriptor for it
 };
 
 }  // namespace epochfs::fs

@@ -5,9 +5,7 @@
 #pragma once
 
 #include <optional>
-#include <thread>
 
-#include "engine/core/handle.h"
 #include "fs/stop_signals.h"
 
 namespace epochfs::tools {
@@ -15,16 +13,10 @@ namespace epochfs::tools {
 class CleanEnd {
  public:
   CleanEnd();
-  CleanEnd(const CleanEnd&) = delete;
-  CleanEnd& operator=(const CleanEnd&) = delete;
-  ~CleanEnd();
 
  private:
-  void watch() const;
-
   std::optional<fs::StopSignals> signals_;  // none: the system has no descriptor for them
-  engine::UniqueFd done_;                   // readable when there is nothing left to watch for
-  std::thread watcher_;
+  std::optional<fs::EndsBySignal> ends_;
 };
 
 }  // namespace epochfs::tools

@@ -332,14 +332,12 @@ TEST_F(DaemonTest, KeepsItsPlaceFromRootWhenItIsAnotherUsers) {
   const pid_t child = ::fork();
   if (child == 0) {
     if (::setgid(kNobody) != 0 || ::setuid(kNobody) != 0) ::_exit(99);
-    if (!serve()) ::_exit(98);
-    std::ofstream(repository_->cache_directory_text + "/pid") << pid_of_server();
-    ::_exit(0);
+    ::_exit(serve() ? 0 : 98);
   }
   int status = 0;
   ::waitpid(child, &status, 0);
   if (status != 0) GTEST_SKIP() << "an ordinary user cannot mount here: " << status;
-  std::ifstream(repository_->cache_directory_text + "/pid") >> pid_;
+  pid_ = pid_of_server();
   watch_server();
   const auto again = serve();
   ASSERT_FALSE(again);
@@ -488,6 +486,47 @@ TEST_F(DaemonTest, ServesOnWhenNobodyReadsWhatItSays) {
   ::kill(child, SIGKILL);
   ::waitpid(child, nullptr, 0);
 }
+
+TEST_F(DaemonTest, EndsBySignalWhileItOpensTheRepository) {
+  options_.foreground = true;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    static_cast<void>(fs::serve_repository(options_, database_, [this] {
+      std::this_thread::sleep_for(std::chrono::seconds(10));
+      return repository_;
+    }));
+    ::_exit(0);
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  const auto begin = std::chrono::steady_clock::now();
+  ::kill(child, SIGTERM);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM) << status;
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(1));
+  EXPECT_FALSE(is_mounted());
+}
+
+class IgnoredSignalTest : public DaemonTest, public ::testing::WithParamInterface<int> {};
+
+TEST_P(IgnoredSignalTest, StaysIgnoredInTheForeground) {
+  options_.foreground = true;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    static_cast<void>(::signal(GetParam(), SIG_IGN));
+    ::_exit(serve() ? 0 : 1);
+  }
+  for (int waited = 0; waited < kPatienceMs && !is_mounted(); waited += 10)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_EQ(read_whole(mountpoint_ + "/latest/app.db"), fake_bytes(3, 0, 300'000));
+  ::kill(child, GetParam());
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  EXPECT_EQ(::waitpid(child, nullptr, WNOHANG), 0);
+  EXPECT_TRUE(is_mounted());
+  ::kill(child, SIGTERM);
+  ::waitpid(child, nullptr, 0);
+}
+INSTANTIATE_TEST_SUITE_P(Signals, IgnoredSignalTest, ::testing::Values(SIGHUP, SIGINT));
 
 TEST(UnmountTest, FindsNothingWhereNothingOfOursIsMounted) {
   const TempDirectory temp;
