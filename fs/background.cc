@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -65,11 +66,21 @@ Result<void> leave_terminal() {
   return {};
 }
 
+// Whoever waits for the end of a pipe that the caller has inherited does not wait for the mount's.
+void keep_only_standard_descriptors_and(int line) {
+  constexpr unsigned kFirst = STDERR_FILENO + 1;
+  const auto kept = static_cast<unsigned>(line);
+  // Older kernels cannot; then all stay open, as they used to.
+  if (kept > kFirst) ::close_range(kFirst, kept - 1, 0);
+  ::close_range(kept + 1, ~0U, 0);
+}
+
 [[noreturn]] void run_child(const std::function<Result<void>(Readiness&)>& work, UniqueFd line) {
   ::setsid();
   // Not the leader of its session, so that no terminal can become its own; and nobody's child, so
   // that nobody has to wait for it.
   if (const pid_t grandchild = ::fork(); grandchild != 0) ::_exit(grandchild < 0 ? 1 : 0);
+  keep_only_standard_descriptors_and(line.get());
   Readiness readiness(std::move(line));
   Result<void> result;
   try {

@@ -109,6 +109,17 @@ TEST_F(DaemonTest, LeavesTheCallersSessionDirectoryAndDescriptors) {
   EXPECT_NE(::waitpid(pid_, nullptr, WNOHANG), pid_) << "it is the caller's child";
 }
 
+TEST_F(DaemonTest, KeepsNoPipeOfTheCallersOpen) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe2(ends.data(), 0), 0);
+  const engine::UniqueFd reader(ends[0]);
+  engine::UniqueFd writer(ends[1]);
+  start();
+  writer.reset();
+  pollfd ended{reader.get(), POLLIN, 0};
+  EXPECT_EQ(::poll(&ended, 1, 1000), 1);
+}
+
 TEST_F(DaemonTest, MakesNoChildOfItsCaller) {
   start();
   EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1);
