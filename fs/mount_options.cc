@@ -16,14 +16,20 @@ namespace {
 
 // What mount(8) passes on and what asks for nothing that is not so anyway. `rw` is among them
 // because mount(8) says it whenever fstab does not say `ro`.
-constexpr std::array<std::string_view, 23> kMeaningless = {
-    "ro",      "rw",       "nosuid",     "nodev",       "noexec", "exec",    "auto",   "noauto",
-    "user",    "users",    "nouser",     "owner",       "group",  "_netdev", "nofail", "defaults",
-    "noatime", "relatime", "nodiratime", "strictatime", "async",  "sync",    ""};
+constexpr std::array<std::string_view, 39> kMeaningless = {
+    "ro",         "rw",       "nosuid",   "nodev",      "noexec",
+    "exec",       "auto",     "noauto",   "user",       "users",
+    "nouser",     "owner",    "group",    "_netdev",    "nofail",
+    "defaults",   "noatime",  "relatime", "nodiratime", "strictatime",
+    "async",      "sync",     "",         "dirsync",    "nosymfollow",
+    "lazytime",   "silent",   "mand",     "dev",        "suid",
+    "loud",       "diratime", "atime",    "norelatime", "nostrictatime",
+    "nolazytime", "nomand",   "iversion", "noiversion"};
 
 bool is_meaningless(std::string_view option) {
   return std::find(kMeaningless.begin(), kMeaningless.end(), option) != kMeaningless.end() ||
-         option.starts_with("x-") || option.starts_with("X-") || option.starts_with("comment=");
+         option.starts_with("x-") || option.starts_with("X-") || option.starts_with("comment=") ||
+         option.starts_with("uhelper=");
 }
 
 // 64M, 2G, 512K, 1048576.

@@ -49,7 +49,9 @@ TEST(MountOptionsTest, LeaveEverythingAsItWasWhenEmpty) {
 TEST(MountOptionsTest, AcceptWhatMountPassesFromFstab) {
   parsed("rw,nofail,_netdev");
   parsed("ro,noexec,relatime,nosuid,nodev,user");
-  parsed("defaults,noauto,x-systemd.automount,X-thing,,ro");
+  parsed(
+      "defaults,suid,dev,dirsync,silent,lazytime,noiversion,uhelper=hal,noauto,x-systemd.automount,"
+      "X-thing,,ro");
 }
 
 TEST(MountOptionsTest, ReadSizesInUnits) {
@@ -72,10 +74,10 @@ TEST_P(BadMountOptionTest, IsNamed) {
   EXPECT_NE(result.error().text.find(bad), std::string::npos) << result.error().text;
 }
 INSTANTIATE_TEST_SUITE_P(Options, BadMountOptionTest,
-                         ::testing::Values("frobnicate", "ro,suid", "cache", "cache=", "cache=1X",
+                         ::testing::Values("frobnicate", "ro,frob", "cache", "cache=", "cache=1X",
                                            "cache=-1", "cache=1MM", "cache=99999999999999999999",
                                            "cache=18446744073709551615K", "allow_other=1",
-                                           "ro,dev"));
+                                           "ro,uhelper"));
 
 }  // namespace
 }  // namespace epochfs::fs

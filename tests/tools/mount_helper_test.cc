@@ -27,6 +27,7 @@ const HelperCase kHelperCases[] = {
     {"Defaults", {"/r#app", "/mnt", "-f", "-o", "rw"}, 0},
     {"EveryFlag", {"/r", "/mnt", "-sfnv", "-o", "ro,cache=64M,nofail,_netdev"}, 0},
     {"Type", {"/r", "/mnt", "-f", "-t", "fuse.epochfs", "-o", "rw,nosuid,nodev"}, 0},
+    {"OptionsOfEveryFilesystem", {"/r", "/mnt", "-f", "-o", "rw,dev,suid,nosymfollow,atime"}, 0},
     {"NoMountPoint", {"/r", "-f"}, 1},
     {"UnknownOption", {"/r", "/mnt", "-f", "-o", "frobnicate"}, 1},
     {"UnknownOptionSloppy", {"/r", "/mnt", "-fs", "-o", "rw,frobnicate,allow_other"}, 0},
