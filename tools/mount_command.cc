@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,8 +23,32 @@ struct MountWords {
   bool foreground = false;
 };
 
+// What the lists say last of `name`; empty: nothing.
+std::string value_in(const std::vector<std::string>& lists, std::string_view name) {
+  std::string value;
+  for (const std::string& list : lists) {
+    std::istringstream options(list);
+    for (std::string option; std::getline(options, option, ',');)
+      if (option.starts_with(name) && option.substr(name.size()).starts_with('='))
+        value = option.substr(name.size() + 1);
+  }
+  return value;
+}
+
+// One setting has two spellings, `option` and `-o name=`.
+engine::Result<void> check_one_value(const MountWords& words, std::string_view option,
+                                     const std::string& value, std::string_view name) {
+  const std::string listed = value_in(words.option_lists, name);
+  if (value.empty() || listed.empty() || value == listed) return {};
+  return engine::Error::invalid(
+      fmt::format("mount: two values: {} {} and -o {}={}", option, value, name, listed));
+}
+
 Outcome<ExitCode> run_mount(const MountWords& words, const Context& context) {
-  TRY(parse_place(words.place));
+  TRY_ASSIGN(const engine::Source source, parse_place(words.place));
+  TRY(check_one_value(words, "--cache", words.cache_size, "cache"));
+  TRY(check_one_value(words, "--cache-dir", context.cache_directory, "cache_dir"));
+  TRY(check_one_value(words, "--endpoint-url", context.endpoint_url, "endpoint_url"));
   fs::MountOptions options;
   options.source = words.place;
   options.mountpoint = words.mountpoint;
@@ -37,9 +62,11 @@ Outcome<ExitCode> run_mount(const MountWords& words, const Context& context) {
       return engine::Error::invalid(fmt::format("mount: --cache {}: not a size", words.cache_size));
     TRY(fs::apply_mount_option_list("cache=" + words.cache_size, options));
   }
-  if (words.foreground)
-    context.note(fmt::format("serving {} on {} until Ctrl-C", words.place, words.mountpoint));
-  TRY(fs::mount(options));
+  if (const auto mounted = fs::mount(options); !mounted) {
+    Complaint complaint(mounted.error());
+    if (complaint.error.code == Code::kNotFound) complaint.hint = look_at_databases(source);
+    return tl::unexpected(std::move(complaint));
+  }
   if (!words.foreground)
     context.note(fmt::format("{} is mounted; `epochfs umount {}` takes it away", words.place,
                              words.mountpoint));
