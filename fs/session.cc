@@ -86,7 +86,7 @@ engine::Failure mount_failure(const SessionOptions& options) {
   const bool may_lack_right = options.allow_other && ::geteuid() != 0;
   // What fusermount3 has to say goes to stderr without passing through here.
   std::string why = LibraryMessages::last();
-  if (why.empty()) why = "fusermount3 refused";
+  if (why.empty()) why = "fusermount3 refused, or is not there (package fuse3 has it)";
   return Error::mount(
       fmt::format("cannot mount on {}: {}{}", options.mountpoint, why,
                   may_lack_right ? " (allow_other needs user_allow_other in /etc/fuse.conf)" : ""));

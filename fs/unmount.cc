@@ -22,10 +22,16 @@ using engine::UniqueFd;
 namespace {
 
 engine::Failure busy(const std::string& mountpoint) {
+  const std::string shown = engine::printable(mountpoint);
+  if (const auto places = mount_table())
+    for (const MountedPlace& place : *places)
+      if (place.mountpoint.starts_with(mountpoint + "/"))
+        return Error::busy(fmt::format("{} is in use: {} is mounted in it", shown,
+                                       engine::printable(place.mountpoint)));
   return Error::busy(fmt::format(
       "{} is in use: a program has a file open there, or works in it (`fuser -vm {}` shows which); "
       "a lazy unmount detaches it all the same",
-      mountpoint, mountpoint));
+      shown, shown));
 }
 
 std::string read_all(int descriptor) {
@@ -70,6 +76,7 @@ Result<void> unmount_as_user(std::string mountpoint, bool lazy) {
   pid_t child = 0;
   const int failure = ::posix_spawnp(&child, command.c_str(), actions.get(), nullptr,
                                      arguments.data(), environment.data());
+  if (failure == ENOENT) return Error::mount("fusermount3 is not there; package fuse3 has it");
   if (failure != 0) return Error::mount(Error::from_errno(failure, command).value().text);
   input.reset();
   std::string message = read_all(output.get());
@@ -92,7 +99,7 @@ Result<void> unmount(const std::string& mountpoint, bool lazy) {
     return Error::not_found(fmt::format("nothing is mounted on {} by epochfs", shown));
   if (::umount2(resolved.c_str(), UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) == 0) return {};
   if (errno == EPERM) return unmount_as_user(resolved, lazy);
-  if (errno == EBUSY) return busy(shown);
+  if (errno == EBUSY) return busy(resolved);
   return Error::mount(Error::from_errno(errno, "cannot unmount " + shown).value().text);
 }
 

@@ -429,6 +429,20 @@ INSTANTIATE_TEST_SUITE_P(Spellings, SpellingTest,
                          ::testing::Values("mount point", "mount point/", "mount point/.",
                                            "mount point/.//./", "link", "link/", "link/."));
 
+TEST_F(DaemonTest, IsBusyWhileSomethingIsMountedInIt) {
+  if (::geteuid() != 0) GTEST_SKIP() << "mounting something else takes root";
+  start();
+  const std::string inside = mountpoint_ + "/epochs";
+  ASSERT_EQ(::mount("inside", inside.c_str(), "tmpfs", 0, nullptr), 0)
+      << std::generic_category().message(errno);
+  const auto refused = fs::unmount(mountpoint_, false);
+  ::umount2(inside.c_str(), MNT_DETACH);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kBusy);
+  EXPECT_NE(refused.error().text.find(inside + " is mounted in it"), std::string::npos)
+      << refused.error().text;
+}
+
 TEST_F(DaemonTest, IsBusyWhileAFileIsOpen) {
   start();
   engine::UniqueFd file = open_to_read(mountpoint_ + "/latest/app.db");
