@@ -18,6 +18,7 @@
 #include "engine/storage/local_storage.h"
 #include "tests/repo/repository_fixture.h"
 #include "tests/support/faulty_storage.h"
+#include "tests/support/live_database.h"
 #include "tests/support/shifted_clock.h"
 #include "tests/support/sqlite_history.h"
 #include "tests/support/watched_reads.h"
@@ -192,7 +193,7 @@ TEST_F(ChainTest, GoesOnWhenASegmentCouldNotBeReadOnce) {
     EXPECT_TRUE(report->wrote_incremental && !report->wrote_full) << report->reason;
     EXPECT_EQ(report->reason.find("damaged"), std::string::npos) << report->reason;
     if (reads >= nth) continue;
-    EXPECT_GT(nth, 3) << "that many reads there are at least";
+    EXPECT_GT(nth, 1) << "nothing was read";
     break;
   }
   expect_restored(Epoch(history_.moments().size()), newest_image());
@@ -201,7 +202,9 @@ TEST_F(ChainTest, GoesOnWhenASegmentCouldNotBeReadOnce) {
 
 TEST_F(ChainTest, EndsAtAFullThatCannotBeReadAnyMore) {
   make_chain();
-  history_.commit();
+  // Of the pages that the full holds, not only of those behind them.
+  test::LiveDatabase app(database_);
+  app.run("UPDATE ledger SET text = text || '.'");
   BackupReport report;
   {
     const WatchedReads watch(
@@ -211,7 +214,7 @@ TEST_F(ChainTest, EndsAtAFullThatCannotBeReadAnyMore) {
   EXPECT_TRUE(report.wrote_full);
   EXPECT_NE(report.reason.find("cannot be read"), std::string::npos) << report.reason;
   ASSERT_EQ(report.newest, Epoch(4));
-  expect_restored(Epoch(4), newest_image());
+  expect_restored(Epoch(4), app.image());
 }
 
 TEST_F(ChainTest, FoldsNoTransactionsWhenTheCursorCouldNotBeReadOnce) {
