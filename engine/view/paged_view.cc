@@ -14,7 +14,11 @@ namespace {
 // A log without a frame, as long as its header. SQLite reads a database whose log is shorter than
 // that as well, but takes it for one that changes all the time: an online backup (`.backup`) of it
 // begins again at every step.
-std::string empty_log() { return std::string(sqlite::kWalHeaderSize, '\0'); }
+std::string empty_log() {
+  std::string log;
+  log.resize(sqlite::kWalHeaderSize);
+  return log;
+}
 
 std::string epoch_json(const PagedEpoch& epoch, const EpochInfo& info, const Timeline& timeline) {
   const native::EpochFacts& facts = info.facts;
