@@ -129,14 +129,28 @@ class DamageMatrixTest : public testing::Test {
   std::size_t cases_ = 0;
 };
 
-TEST_F(DamageMatrixTest, OfAnyByteIsNoticedAndNeverServed) {
-  for (const Specimen& specimen : make_specimens()) {
-    const bool is_whole = specimen.label == "sqlite-512" || specimen.label == "grafeo-v2";
-    run(specimen, kOneByteOf * (is_whole ? 1 : kOneByteOfOthers),
-        [&](const CaseVisitor& visit) { for_each_byte_damage(specimen, visit); });
-  }
+class DamagedBytesTest : public DamageMatrixTest,
+                         public testing::WithParamInterface<const char*> {};
+
+TEST_P(DamagedBytesTest, AreNoticedAndNeverServed) {
+  const std::string label = GetParam();
+  const bool is_whole = label == "sqlite-512" || label == "grafeo-v2";
+  const std::vector<Specimen> specimens = make_specimens();
+  const auto specimen = std::ranges::find(specimens, label, &Specimen::label);
+  ASSERT_NE(specimen, specimens.end());
+  run(*specimen, kOneByteOf * (is_whole ? 1 : kOneByteOfOthers),
+      [&](const CaseVisitor& visit) { for_each_byte_damage(*specimen, visit); });
   RecordProperty("cases", std::to_string(cases_));
 }
+
+INSTANTIATE_TEST_SUITE_P(Of, DamagedBytesTest,
+                         testing::Values("sqlite-512", "sqlite-1024", "sqlite-4096", "file",
+                                         "grafeo-v1", "grafeo-v2"),
+                         [](const auto& label) {
+                           std::string name = label.param;
+                           std::ranges::replace(name, '-', '_');
+                           return name;
+                         });
 
 TEST_F(DamageMatrixTest, OfWholeFilesAndEntriesIsNoticedAndNeverServed) {
   const std::vector<Specimen> others = make_specimens(Variant::kOther);
