@@ -54,8 +54,8 @@ bool may_pass(const S3Answer& answer) {
       return true;
     default:
       return answer.failure.code == "RequestTimeout" || answer.failure.code == "OperationAborted" ||
-             answer.failure.code == "ConditionalRequestConflict" ||
-             answer.failure.code == "IncompleteBody" || answer.failure.code == "BadDigest";
+             answer.is_conflict() || answer.failure.code == "IncompleteBody" ||
+             answer.failure.code == "BadDigest";
   }
 }
 
@@ -211,7 +211,10 @@ Result<S3Answer> S3Client::send(const S3Request& request, std::string_view what)
     }
     const milliseconds wait = std::max(jittered(pause), retry_after(answer));
     const bool last = request.one_attempt || attempts == times_.attempts_max;
-    if (last || Clock::now() + wait >= deadline) return refused(request, answer, what);
+    if (last || Clock::now() + wait >= deadline) {
+      if (answer.is_conflict()) return answer;  // who wrote may look at what is there
+      return refused(request, answer, what);
+    }
     counts().retries.fetch_add(1, std::memory_order_relaxed);
     std::this_thread::sleep_for(wait);
     pause = std::min(pause * 2, times_.pause_max);

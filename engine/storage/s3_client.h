@@ -42,13 +42,17 @@ struct S3Request {
 struct S3Answer {
   HttpAnswer http;
   S3Failure failure;  // of an answer that is no success
-  int attempts = 1;   // more than one: an earlier one may have been carried out as well
+  int attempts = 1;   // of ours: libcurl may have made more
 
   [[nodiscard]] bool is_success() const noexcept { return http.is_success(); }
   [[nodiscard]] bool is_missing() const noexcept {  // the object, not the bucket
     return http.status == 404 && failure.code != "NoSuchBucket";
   }
   [[nodiscard]] bool is_precondition_failed() const noexcept { return http.status == 412; }
+  // Of two conditional writes of one name that met: nobody knows yet which of them counts.
+  [[nodiscard]] bool is_conflict() const noexcept {
+    return http.status == 409 && failure.code == "ConditionalRequestConflict";
+  }
   [[nodiscard]] std::string etag() const;  // without quotes; "": none
 };
 

@@ -11,6 +11,7 @@ namespace epochfs::engine {
 namespace {
 
 constexpr const char* kMark = "x-amz-meta-epochfs-write";
+constexpr int kPreconditionFailed = 412;
 constexpr std::size_t kFirstPartBytes = 16 * 1024 * 1024;
 constexpr std::size_t kPartsMax = 10'000;       // S3's limit
 constexpr std::size_t kPartsOfOneSize = 2'000;  // then they double
@@ -24,11 +25,18 @@ std::pair<std::string, std::string> S3Write::mark() const { return {kMark, ident
 
 Result<S3Answer> S3Write::send(const S3Request& request) const {
   TRY_ASSIGN(S3Answer answer, client_.send(request, what_));
-  const bool may_be_ours =
-      answer.attempts > 1 && (answer.is_precondition_failed() || answer.is_missing());
-  if (!may_be_ours) return answer;
-  TRY_ASSIGN(S3Answer there, client_.send({.method = "HEAD", .key = key_}, what_));
-  return there.is_success() && there.http.header(kMark) == identity_ ? there : answer;
+  const bool conflict = answer.is_conflict();
+  if (!answer.is_precondition_failed() && !answer.is_missing() && !conflict) return answer;
+  // However many attempts there were: libcurl repeats a request by itself when a kept connection
+  // ends without an answer.
+  const S3Request look{.method = "HEAD", .key = key_};
+  TRY_ASSIGN(S3Answer there, client_.send(look, what_));
+  if (!there.is_success() && !there.is_missing()) return client_.refused(look, there, what_);
+  if (there.is_success() && there.http.header(kMark) == identity_) return there;
+  // Another write of the name is under way; or the parts are used up or were cleared away, and the
+  // name is somebody else's.
+  if (conflict || there.is_success()) answer.http.status = kPreconditionFailed;
+  return answer;
 }
 
 std::size_t s3_part_bytes(std::size_t index) noexcept {

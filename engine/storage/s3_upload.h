@@ -15,14 +15,15 @@ namespace epochfs::engine {
 //
 // An attempt that was carried out although its answer got lost makes the next one fail: the name is
 // taken, the condition does not hold any more, the parts are used up. Then the object itself says
-// whether it is ours.
+// whether it is ours. It is asked after every such refusal, for nobody counts all the attempts.
 class S3Write {
  public:
   S3Write(const S3Client& client, std::string key, std::string what);
 
   // To be sent with the request that says what the object's metadata is.
   [[nodiscard]] std::pair<std::string, std::string> mark() const;
-  // A success, or the refusal that counts.
+  // A success, or the refusal that counts: a failed precondition when the name is another writer's,
+  // or about to be. kUnreachable too when the object cannot be looked at.
   Result<S3Answer> send(const S3Request& request) const;
 
  private:

@@ -130,6 +130,51 @@ TEST_F(S3FaultsTest, SeesItsOwnObjectBehindALostAnswer) {
   EXPECT_EQ(text_of("m"), "ours too");
 }
 
+// There libcurl repeats by itself what was not answered, and no attempt is counted.
+TEST_F(S3FaultsTest, SeesItsOwnObjectBehindALostAnswerOnAKeptConnection) {
+  const auto store = storage();
+  ASSERT_TRUE(store->replace("other", as_bytes("keeps the connection"), std::nullopt));
+  const ProxyPlan lost{.fault = ProxyFault::kLoseAnswer, .method = "PUT"};
+  proxy_.fail(lost);
+  const auto first = store->replace("m", as_bytes("ours"), std::nullopt);
+  ASSERT_TRUE(first) << first.error().text;
+  proxy_.fail(lost);
+  const auto second = store->replace("m", as_bytes("ours too"), version_of("m"));
+  ASSERT_TRUE(second) << second.error().text;
+  EXPECT_EQ(text_of("m"), "ours too");
+  const auto upload = store->create("new");
+  ASSERT_TRUE(upload);
+  ASSERT_TRUE((*upload)->append(as_bytes("new")));
+  proxy_.fail(lost);
+  const auto finished = (*upload)->finish();
+  ASSERT_TRUE(finished) << finished.error().text;
+  EXPECT_EQ(text_of("new"), "new");
+}
+
+TEST_F(S3FaultsTest, LosesToAnotherWriterOnlyWhenItHasSeenHisObject) {
+  const auto store = storage();
+  ASSERT_TRUE(store->replace("m", as_bytes("theirs"), std::nullopt));
+  proxy_.fail({.fault = ProxyFault::kAnswer,
+               .method = "HEAD",
+               .times = 1000,
+               .answer = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"});
+  const auto replaced = store->replace("m", as_bytes("ours"), std::nullopt);
+  ASSERT_FALSE(replaced);
+  EXPECT_EQ(replaced.error().code, Code::kUnreachable) << replaced.error().text;
+}
+
+// Amazon's answer while another write of the name is under way.
+TEST_F(S3FaultsTest, LosesToAnotherWriterWhoIsNotDone) {
+  const auto store = storage();
+  proxy_.fail({.fault = ProxyFault::kAnswer,
+               .method = "PUT",
+               .times = 1000,
+               .answer = answer("409 Conflict", "ConditionalRequestConflict")});
+  const auto replaced = store->replace("m", as_bytes("ours"), std::nullopt);
+  ASSERT_FALSE(replaced);
+  EXPECT_EQ(replaced.error().code, Code::kLocked) << replaced.error().text;
+}
+
 TEST_F(S3FaultsTest, TakesNoOtherObjectForItsOwn) {
   const auto store = storage();
   ASSERT_TRUE(store->replace("m", as_bytes("theirs"), std::nullopt));
