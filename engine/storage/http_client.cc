@@ -75,7 +75,10 @@ class Incoming {
     const std::size_t most = filling   ? request_.into->size()
                              : success ? request_.body_bytes_max
                                        : kErrorBytesMax;
-    if (bytes.size() > most - taken) return refuse_body();
+    if (bytes.size() > most - taken) {
+      if (success) return refuse_body();
+      bytes = bytes.first(most - taken);  // enough of it to tell what the server said
+    }
     if (filling) {
       copy_bytes(bytes, request_.into->subspan(taken));
       answer_.into_bytes += bytes.size();

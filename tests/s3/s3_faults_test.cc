@@ -75,6 +75,11 @@ const Passing kPassing[] = {
      {.fault = ProxyFault::kAnswer,
       .times = 2,
       .answer = "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 6\r\n\r\n<html>"}},
+    {"GatewayThatSpeaksAtLength",
+     {.fault = ProxyFault::kAnswer,
+      .times = 2,
+      .answer =
+          "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 70000\r\n\r\n" + std::string(70'000, 'x')}},
 };
 
 class S3PassingFaults : public S3FaultsTest, public testing::WithParamInterface<Passing> {
