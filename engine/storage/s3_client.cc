@@ -8,6 +8,7 @@
 #include <random>
 #include <thread>
 
+#include "engine/core/hash.h"
 #include "engine/core/text.h"
 #include "engine/core/time.h"
 #include "engine/storage/store_requests.h"
@@ -132,6 +133,10 @@ std::string host_of(std::string_view scheme, std::string_view authority) {
 }
 
 }  // namespace
+
+std::pair<std::string, std::string> content_md5(ByteView body) {
+  return {"content-md5", to_base64(md5(body))};
+}
 
 std::string S3Answer::etag() const {
   return std::string(without_quotes(http.header("etag").value_or("")));

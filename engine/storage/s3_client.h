@@ -39,6 +39,9 @@ struct S3Request {
   bool one_attempt = false;  // for what nobody waits for
 };
 
+// Of a body that is to be stored: Amazon's refuses others in buckets where objects are locked.
+[[nodiscard]] std::pair<std::string, std::string> content_md5(ByteView body);
+
 struct S3Answer {
   HttpAnswer http;
   S3Failure failure;  // of an answer that is no success

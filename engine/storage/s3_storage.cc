@@ -190,9 +190,10 @@ class S3Storage final : public Storage {
     const std::string what = describe(name);
     const std::string key = place().key(name);
     const S3Write write(*client_, key, what);
+    const auto digest = content_md5(content);
     S3Request request{.method = "PUT", .key = key, .body = content};
     for (const bool bare : etag_spellings(expected.has_value())) {
-      request.headers = {write.mark(),
+      request.headers = {write.mark(), digest,
                          expected ? if_match(*expected, bare)
                                   : std::pair<std::string, std::string>("if-none-match", "*")};
       TRY_ASSIGN(const S3Answer answer, write.send(request));
@@ -296,7 +297,7 @@ class S3Storage final : public Storage {
     const std::string body = delete_objects_xml(keys);
     const S3Request request{.method = "POST",
                             .query = {{"delete", ""}},
-                            .headers = {{"content-md5", to_base64(md5(as_bytes(body)))}},
+                            .headers = {content_md5(as_bytes(body))},
                             .body = as_bytes(body)};
     TRY_ASSIGN(const S3Answer answer, client_->send_expecting_success(request, location()));
     TRY_ASSIGN(const auto kept,

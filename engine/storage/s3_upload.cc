@@ -82,7 +82,7 @@ Result<void> S3Upload::finish() {
 Result<void> S3Upload::put_whole() {
   const S3Request request{.method = "PUT",
                           .key = key_,
-                          .headers = {{"if-none-match", "*"}, write_.mark()},
+                          .headers = {{"if-none-match", "*"}, write_.mark(), content_md5(part_)},
                           .body = part_};
   TRY_ASSIGN(const S3Answer answer, write_.send(request));
   if (answer.is_precondition_failed()) return taken();
@@ -106,6 +106,7 @@ Result<void> S3Upload::send_part() {
       .method = "PUT",
       .key = key_,
       .query = {{"partNumber", fmt::format("{}", etags_.size() + 1)}, {"uploadId", upload_id_}},
+      .headers = {content_md5(part_)},
       .body = part_};
   TRY_ASSIGN(const S3Answer answer, client_->send_expecting_success(request, what_));
   if (answer.etag().empty()) return Error::io(what_ + ": the store gives a part no ETag");

@@ -332,6 +332,28 @@ TEST_F(S3FaultsTest, KeepsItsConnections) {
   EXPECT_EQ(proxy_.connections(), 1);
 }
 
+// Amazon's refuses any other where objects are locked.
+TEST_F(S3FaultsTest, SendsTheDigestOfWhateverItStores) {
+  const auto store = storage();
+  ASSERT_TRUE(store->replace("data", as_bytes("1"), std::nullopt));
+  ASSERT_TRUE(store->replace("data", as_bytes("2"), version_of("data")));
+  for (const std::size_t bytes : {std::size_t{1}, std::size_t{16} * 1024 * 1024 + 1}) {
+    const auto upload = store->create(fmt::format("new-{}", bytes));
+    ASSERT_TRUE(upload);
+    ASSERT_TRUE((*upload)->append(Bytes(bytes)));
+    ASSERT_TRUE((*upload)->finish());
+  }
+  const std::string heads = proxy_.heads();
+  int puts = 0;
+  for (std::size_t at = heads.find("PUT "); at != std::string::npos;
+       at = heads.find("PUT ", at + 1)) {
+    ++puts;
+    const std::string head = heads.substr(at, heads.find("\r\n\r\n", at) - at);
+    EXPECT_NE(head.find("content-md5: "), std::string::npos) << head;
+  }
+  EXPECT_GE(puts, 5);
+}
+
 TEST_F(S3FaultsTest, SendsNoSecret) {
   ASSERT_TRUE(storage()->replace("data", {}, std::nullopt));
   EXPECT_NE(proxy_.heads().find("AKTEST"), std::string::npos);
