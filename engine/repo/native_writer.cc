@@ -11,6 +11,14 @@
 namespace epochfs::engine {
 namespace {
 
+// No object has it: where it is expected, nothing is replaced.
+std::string unknown_version() { return "unknown-" + random_identity(); }
+
+bool names(const native::Manifest& manifest, const std::string& filename) {
+  return std::ranges::find(manifest.segments, filename, &native::SegmentEntry::filename) !=
+         manifest.segments.end();
+}
+
 // "app.db" -> "full-412.db.zst": without the last ending it is the database's own kind of file.
 // Endings that are not short and plain are left out.
 std::string full_name(Epoch epoch, const std::string& file_name) {
@@ -83,8 +91,7 @@ NativeWriter::ChainCost NativeWriter::chain_cost() const noexcept {
 }
 
 bool NativeWriter::has_segment(const std::string& filename) const noexcept {
-  return std::ranges::find(manifest_.segments, filename, &native::SegmentEntry::filename) !=
-         manifest_.segments.end();
+  return names(manifest_, filename);
 }
 
 Result<NativeWriter::OpenSegment> NativeWriter::begin(std::string filename) {
@@ -156,14 +163,44 @@ Result<void> NativeWriter::publish(native::SegmentEntry entry) {
   // What no reader would take must never replace what every reader takes.
   TRY(with_context(native::parse_manifest(as_bytes(json)).and_then(native::check_entries),
                    [&] { return "the new " + path; }));
-  TRY(parts_.storage->replace(path, as_bytes(json), version_));
+  const std::string filename = next.segments.back().filename;
+  auto replaced = parts_.storage->replace(path, as_bytes(json), version_);
+  if (!replaced && replaced.error().code == Code::kLocked) remove_unless_named(filename);
+  TRY(replaced);
   manifest_ = std::move(next);
   sha256_ = Sha256::of(as_bytes(json));
-  TRY_ASSIGN(Storage::Content stored, parts_.storage->get(path, native::kManifestBytesMax));
-  // Without locks another writer may have built on it by now. The version before stays ours then,
-  // and the next commit fails, as it must.
-  if (Sha256::of(stored.bytes) == sha256_) version_ = std::move(stored.version);
-  return {};
+  return take_version(filename);
+}
+
+Result<void> NativeWriter::take_version(const std::string& filename) {
+  const std::string path = manifest_path(database_);
+  // Until it is known: the next commit fails, as it must.
+  version_ = unknown_version();
+  auto stored = parts_.storage->get(path, native::kManifestBytesMax);
+  // It is committed all the same.
+  if (!stored) return {};
+  if (Sha256::of(stored->bytes) == sha256_) {
+    version_ = std::move(stored->version);
+    return {};
+  }
+  // Without locks another writer may have built on it by now. But a store that heeds no conditions
+  // lets him replace what he has not seen.
+  const auto theirs = native::check_seal(stored->bytes).and_then([&] {
+    return native::parse_manifest(stored->bytes);
+  });
+  if (theirs && names(*theirs, filename)) return {};
+  return Error::locked(parts_.storage->describe(path) +
+                       ": another writer has replaced it without looking at it");
+}
+
+// Locally it is in nobody's way, and the next backup that wants the name removes it.
+void NativeWriter::remove_unless_named(const std::string& filename) const {
+  if (parts_.storage->has_locks()) return;
+  // A refused write may have been carried out, and somebody may have gone on from it.
+  const auto stored = load_manifest(*parts_.storage, database_);
+  if (!stored || names(stored->manifest, filename)) return;
+  [[maybe_unused]] const auto ignored =
+      parts_.storage->remove(fmt::format("{}/{}", database_, filename));
 }
 
 Result<void> NativeWriter::save_cursor(const native::Cursor& cursor) {

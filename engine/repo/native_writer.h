@@ -50,6 +50,7 @@ class NativeWriter {
   Result<OpenSegment> begin_incremental(Epoch first, Epoch last);
   Result<OpenSegment> begin_log(Epoch first, Epoch last);
   // Publishes a segment whose writer has finished: the upload, then the manifest. The commit point.
+  // Where names are never used twice, a segment that lost the race is removed again.
   Result<void> commit(OpenSegment segment, const SegmentSummary& summary);
   // The same in two steps: what the manifest will say of a segment, made now; and, once the upload
   // is finished, that it does.
@@ -63,14 +64,19 @@ class NativeWriter {
   NativeWriter(NativeParts parts, std::string database, std::unique_ptr<WriterLock> lock)
       : parts_(std::move(parts)), database_(std::move(database)), lock_(std::move(lock)) {}
   Result<OpenSegment> begin(std::string filename);
+  // What is stored must be the manifest that was just written, or one that goes on from it.
+  Result<void> take_version(const std::string& filename);
+  void remove_unless_named(const std::string& filename) const;
   [[nodiscard]] bool has_segment(const std::string& filename) const noexcept;
 
   NativeParts parts_;
   std::string database_;
   std::unique_ptr<WriterLock> lock_;
   native::Manifest manifest_;
-  std::optional<std::string> version_;  // of the stored manifest; nullopt: none yet
-  Sha256Digest sha256_{};               // of its bytes
+  // Of the stored manifest; nullopt: none yet. No object's, when it could not be told what
+  // became of the one that was written.
+  std::optional<std::string> version_;
+  Sha256Digest sha256_{};  // of its bytes
 };
 
 }  // namespace epochfs::engine
