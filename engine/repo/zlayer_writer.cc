@@ -252,15 +252,21 @@ Result<void> ZlayerWriter::commit_snapshot(OpenSnapshot snapshot, std::uint64_t 
   listing_.snapshots.push_back(stored_object(snapshot.object, stored_bytes));
   listing_.snapshots.back().taken = *zlayer::snapshot_time(leaf_of(snapshot.object));
   zlayer::Metadata next;
-  next.snapshot = key_of(snapshot.object);
+  const std::string next_snapshot = key_of(snapshot.object);
+  next.snapshot = next_snapshot;
   if (const std::uint64_t last = last_sequence(); last > 0) next.wal_sequence = last;
   const auto version_before = metadata_version_;
   auto replaced = replace_metadata(std::move(next));
   if (replaced || replaced.error().code != Code::kLocked) return replaced;
   // It counted for a moment, and somebody has gone on from it: his epochs rest on it.
   if (metadata_version_ != version_before) return replaced;
-  // It never counted, and is in the winner's way only.
-  [[maybe_unused]] const auto ignored = storage_->remove(snapshot.object);
+  // It never counted, and is in the winner's way only. What says so must be read once more: the
+  // refusal alone may be of a write that was carried out.
+  ZlayerWriter now;
+  now.storage_ = storage_;
+  if (now.load_metadata() && now.metadata_.snapshot.value_or(next_snapshot) != next_snapshot) {
+    [[maybe_unused]] const auto ignored = storage_->remove(snapshot.object);
+  }
   return replaced;
 }
 

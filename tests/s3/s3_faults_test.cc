@@ -180,6 +180,24 @@ TEST_F(S3FaultsTest, LosesToAnotherWriterWhoIsNotDone) {
   EXPECT_EQ(replaced.error().code, Code::kLocked) << replaced.error().text;
 }
 
+TEST_F(S3FaultsTest, LosesALargeObjectWhosePartsAreGoneToWhoeverHasTheName) {
+  FaultyProxy outer(proxy_.port());
+  const auto store = make_s3_storage(RealS3::settings(prefix_, outer.port()), kQuick);
+  const auto upload = store->create("large");
+  ASSERT_TRUE(upload);
+  ASSERT_TRUE((*upload)->append(Bytes(16 * 1024 * 1024 + 1)));
+  proxy_.fail({.fault = ProxyFault::kAnswer,
+               .method = "POST",
+               .answer = answer("404 Not Found", "NoSuchUpload")});
+  outer.fail({.fault = ProxyFault::kAnswer,
+              .method = "HEAD",
+              .after = 1,
+              .answer = "HTTP/1.1 200 OK\r\nETag: \"theirs\"\r\nContent-Length: 1\r\n\r\n"});
+  const auto finished = (*upload)->finish();
+  ASSERT_FALSE(finished);
+  EXPECT_EQ(finished.error().code, Code::kExists) << finished.error().text;
+}
+
 TEST_F(S3FaultsTest, TakesNoOtherObjectForItsOwn) {
   const auto store = storage();
   ASSERT_TRUE(store->replace("m", as_bytes("theirs"), std::nullopt));

@@ -170,6 +170,36 @@ TEST_F(S3ZlayerWritingTest, KeepsWhatItHasWhenTheNewestObjectCannotBeRead) {
   expect_every_moment(history);
 }
 
+TEST_F(S3ZlayerWritingTest, SucceedsWhenTheAnswerOfTheLastRequestIsLost) {
+  SqliteHistory history(database_, 40);
+  FaultyProxy proxy(RealS3::port());
+  for (int round = 0; round < 2; ++round) {
+    SCOPED_TRACE(round);
+    history.commit();
+    proxy.fail({.fault = ProxyFault::kLoseAnswer, .method = "PUT", .target = "metadata.json"});
+    std::vector<std::string> command = words();
+    command.emplace_back("--full");
+    const ProcessResult done = run(command, options(proxy.port(), "cache"));
+    EXPECT_EQ(done.exit_code, 0) << done.err;
+    EXPECT_TRUE(restored_by_rule() == history.moments().back().image);
+  }
+}
+
+TEST_F(S3ZlayerWritingTest, LeavesTheSnapshotThatCountsWhateverItIsTold) {
+  const SqliteHistory history(database_, 40);
+  FaultyProxy loses(RealS3::port());
+  loses.fail({.fault = ProxyFault::kLoseAnswer, .method = "PUT", .target = "metadata.json"});
+  FaultyProxy lies(loses.port());
+  lies.fail({.fault = ProxyFault::kAnswer,
+             .method = "HEAD",
+             .target = "metadata.json",
+             .times = 1'000,
+             .answer = "HTTP/1.1 200 OK\r\nETag: \"other\"\r\nContent-Length: 1\r\n\r\n"});
+  const ProcessResult told = back_up(lies.port());
+  EXPECT_EQ(told.exit_code, 11) << told.err;
+  EXPECT_TRUE(restored_by_rule() == history.moments().back().image);
+}
+
 TEST_F(S3ZlayerWritingTest, NeedsNothingKeptForAFirstBackup) {
   const SqliteHistory history(database_, 10);
   const ProcessResult away = back_up(closed_port());

@@ -134,6 +134,7 @@ void FaultyProxy::serve(int client) {
       if (!receive_more(client, received)) return;
     }
     if (!answer(client, received.substr(0, size))) break;
+    if (head.find("Connection: close\r\n") != std::string::npos) break;  // another proxy's
     received.erase(0, size);
   }
   ::shutdown(client, SHUT_RDWR);
@@ -174,7 +175,10 @@ std::string FaultyProxy::forward(const std::string& request) const {
 
 bool FaultyProxy::answer(int client, const std::string& request) {
   const std::optional<ProxyPlan> plan = plan_for(request);
-  if (!plan) return send_all(client, forward(request));
+  if (!plan) {
+    const std::string answered = forward(request);
+    return !answered.empty() && send_all(client, answered);
+  }
   switch (plan->fault) {
     case ProxyFault::kDrop:
       return false;
