@@ -23,6 +23,7 @@
 #include "engine/repo/operations.h"
 #include "engine/repo/zlayer_backup.h"
 #include "engine/source/history.h"
+#include "engine/storage/has_object.h"
 #include "engine/storage/open_storage.h"
 #include "engine/storage/temporary_directory.h"
 #include "engine/view/native_view.h"
@@ -81,9 +82,10 @@ class Backup {
 
   Result<void> open_repository() {
     TRY_ASSIGN(const auto storage, open_storage(options_.location));
-    const auto present = storage->stat(std::string(native::kRepositoryFile));
-    if (!present && present.error().code != Code::kNotFound) return tl::unexpected(present.error());
-    const bool first_use = !present || !storage->stat(manifest_path(report_.database));
+    TRY_ASSIGN(const bool present, has_object(*storage, native::kRepositoryFile));
+    TRY_ASSIGN(const bool known, present ? has_object(*storage, manifest_path(report_.database))
+                                         : Result<bool>(false));
+    const bool first_use = !known;
     // A database that cannot be read must leave no trace in the repository.
     if (first_use) TRY(look());
     TRY_ASSIGN(repository_,
@@ -483,6 +485,8 @@ Result<bool> is_of_grafeo(const BackupOptions& options) {
   TRY_ASSIGN(const auto storage, open_storage(options.location));
   const auto known = load_manifest(*storage, name);
   if (known) return known->manifest.engine == native::Engine::kGrafeo;
+  // Whatever else is wrong with it is told where it is opened.
+  if (known.error().code == Code::kUnreachable) return tl::unexpected(known.error());
   return GrafeoImage::is_one(options.database_path);
 }
 
@@ -491,9 +495,10 @@ Result<bool> is_of_grafeo(const BackupOptions& options) {
 Result<void> init_repository(const std::string& location) {
   TRY_ASSIGN(const auto storage, open_storage(location));
   const std::string file(native::kRepositoryFile);
-  if (storage->stat(file))
-    return Error::exists(fmt::format("{} is a repository already", storage->location()));
-  if (storage->stat(grafeo::kManifestFile))
+  TRY_ASSIGN(const bool is_one, has_object(*storage, file));
+  if (is_one) return Error::exists(fmt::format("{} is a repository already", storage->location()));
+  TRY_ASSIGN(const bool is_of_grafeo, has_object(*storage, grafeo::kManifestFile));
+  if (is_of_grafeo)
     return Error::exists(
         fmt::format("{} is a backup directory of Grafeo's: --format grafeo-v1 or grafeo-v2 adds to "
                     "it, and a repository of epochfs goes elsewhere",

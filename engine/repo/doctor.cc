@@ -11,6 +11,7 @@
 #include "engine/formats/grafeo/manifest.h"
 #include "engine/formats/native/manifest.h"
 #include "engine/formats/native/seal.h"
+#include "engine/storage/has_object.h"
 #include "engine/storage/local_storage.h"
 #include "engine/storage/s3_storage.h"
 
@@ -94,8 +95,8 @@ class Examiner {
       return "id " + info.id;
     }
     if (content.error().code != Code::kNotFound) return tl::unexpected(content.error());
-    if (storage_->stat(std::string(grafeo::kManifestFile)))
-      return std::string("none, but backups of Grafeo's own");
+    TRY_ASSIGN(const bool is_of_grafeo, has_object(*storage_, grafeo::kManifestFile));
+    if (is_of_grafeo) return std::string("none, but backups of Grafeo's own");
     return std::string("none yet");
   }
 

@@ -9,6 +9,7 @@
 #include "engine/repo/summary.h"
 #include "engine/repo/unpacked_storage.h"
 #include "engine/source/history.h"
+#include "engine/storage/has_object.h"
 #include "engine/view/grafeo_logged.h"
 #include "engine/view/grafeo_view.h"
 
@@ -85,12 +86,14 @@ Result<StoredGrafeoManifest> load_grafeo_manifest(const Storage& storage,
 
 Result<std::vector<GrafeoPlace>> find_grafeo_places(const Storage& storage,
                                                     const std::string& root_name) {
-  if (storage.stat(grafeo::kManifestFile)) return std::vector<GrafeoPlace>{{"", root_name}};
+  TRY_ASSIGN(const bool is_one, has_object(storage, grafeo::kManifestFile));
+  if (is_one) return std::vector<GrafeoPlace>{{"", root_name}};
   TRY_ASSIGN(Listing listing, storage.list(""));
   std::vector<GrafeoPlace> places;
   for (std::string& directory : listing.directories) {
     GrafeoPlace place{directory, directory};
-    if (storage.stat(place.object(grafeo::kManifestFile))) places.push_back(std::move(place));
+    TRY_ASSIGN(const bool is_there, has_object(storage, place.object(grafeo::kManifestFile)));
+    if (is_there) places.push_back(std::move(place));
   }
   return places;
 }

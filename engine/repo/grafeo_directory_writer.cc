@@ -6,6 +6,7 @@
 
 #include "engine/core/hash.h"
 #include "engine/formats/native/manifest.h"
+#include "engine/storage/has_object.h"
 #include "engine/storage/open_storage.h"
 
 namespace epochfs::engine {
@@ -22,7 +23,8 @@ Result<std::unique_ptr<GrafeoDirectoryWriter>> GrafeoDirectoryWriter::open(
     std::shared_ptr<Storage> storage, Lock lock) {
   std::unique_ptr<GrafeoDirectoryWriter> writer(new GrafeoDirectoryWriter());
   writer->storage_ = std::move(storage);
-  if (writer->storage_->stat(native::kRepositoryFile))
+  TRY_ASSIGN(const bool is_ours, has_object(*writer->storage_, native::kRepositoryFile));
+  if (is_ours)
     return Error::invalid(writer->location() +
                           " is a repository of epochfs, not a backup directory of Grafeo; "
                           "choose another one, or leave --format out");

@@ -13,6 +13,7 @@
 #include "engine/repo/grafeo_directory_writer.h"
 #include "engine/repo/packed_grafeo_writer.h"
 #include "engine/source/object_pass.h"
+#include "engine/storage/has_object.h"
 #include "engine/storage/open_storage.h"
 
 namespace epochfs::engine {
@@ -187,7 +188,9 @@ Result<void> check_output(const std::string& output) {
   if (!listing && listing.error().code == Code::kNotFound) return {};
   if (!listing) return tl::unexpected(listing.error());
   const bool is_empty = listing->objects.empty() && listing->directories.empty();
-  if (is_empty || storage->stat(grafeo::kManifestFile)) return {};
+  if (is_empty) return {};
+  TRY_ASSIGN(const bool is_of_grafeo, has_object(*storage, grafeo::kManifestFile));
+  if (is_of_grafeo) return {};
   return Error::exists(fmt::format("{} holds something else than backups of Grafeo's (no {})",
                                    storage->location(), grafeo::kManifestFile));
 }

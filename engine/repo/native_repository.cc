@@ -78,8 +78,10 @@ Result<std::vector<std::string>> NativeRepository::list_databases() const {
   TRY_ASSIGN(const Listing listing, parts_.storage->list(""));
   std::vector<std::string> names;
   for (const std::string& directory : listing.directories) {
-    // A history that nobody can open now is none that was never there.
-    bool is_database = parts_.storage->stat(manifest_path(directory)).has_value();
+    // A history that nobody can open now is none that was never there, and nor is one that nobody
+    // can look at: opening it says why.
+    const auto manifest = parts_.storage->stat(manifest_path(directory));
+    bool is_database = manifest || manifest.error().code != Code::kNotFound;
     if (!is_database) {
       TRY_ASSIGN(is_database, lost_its_manifest(*parts_.storage, directory));
     }

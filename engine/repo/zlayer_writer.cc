@@ -11,6 +11,7 @@
 #include "engine/formats/zlayer/object_names.h"
 #include "engine/segment/codec.h"
 #include "engine/source/zlayer_tail.h"
+#include "engine/storage/has_object.h"
 #include "engine/storage/open_storage.h"
 #include "engine/storage/s3_location.h"
 
@@ -82,9 +83,12 @@ Result<void> ZlayerWriter::check_nothing_else_is_there() const {
     return Error::invalid(fmt::format("{} is {}: choose another place for ZLayer's layout",
                                       storage_->describe(""), what));
   };
-  if (storage_->stat(native::kRepositoryFile)) return refuse("a repository of epochfs");
-  if (storage_->stat(grafeo::kManifestFile)) return refuse("a backup directory of Grafeo's");
+  TRY_ASSIGN(const bool is_ours, has_object(*storage_, native::kRepositoryFile));
+  if (is_ours) return refuse("a repository of epochfs");
+  TRY_ASSIGN(const bool is_of_grafeo, has_object(*storage_, grafeo::kManifestFile));
+  if (is_of_grafeo) return refuse("a backup directory of Grafeo's");
   const auto top = storage_->list("");
+  if (!top && top.error().code != Code::kNotFound) return tl::unexpected(top.error());
   if (!top) return {};
   for (const std::string& directory : top->directories) {
     TRY_ASSIGN(const ZlayerListing below,

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "tests/s3/real_s3.h"
+#include "tests/support/faulty_proxy.h"
 #include "tests/support/grafeo_builder.h"
 #include "tests/support/process.h"
 #include "tests/support/temporary_directory.h"
@@ -87,6 +88,24 @@ TEST_P(S3GrafeoTest, IsExportedIntoABucketAndImportedFromIt) {
   must_copy({"import", place("shop"), place("repo")}, 3, 3);
   must_copy({"export", place("repo"), directory_ / "out"}, 3, 3);
   EXPECT_TRUE(content_of(directory_ / "out") == content_of(db_.directory()));
+}
+
+TEST_P(S3GrafeoTest, IsNotSoundWhenItCannotBeLookedAt) {
+  must({"import", db_.directory(), directory_ / "repo"});
+  must({"export", directory_ / "repo", place("shops/shop")});
+  FaultyProxy proxy(RealS3::port());
+  ProcessOptions options{.environment = RealS3::environment(proxy.port())};
+  options.environment["EPOCHFS_CACHE_DIR"] = directory_ / "cache";
+  for (const char* where : {"shops", "shops/shop"}) {
+    must({"verify", place(where)});
+    proxy.fail({.fault = ProxyFault::kAnswer,
+                .method = "HEAD",
+                .target = "manifest",
+                .times = 1'000,
+                .answer = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"});
+    const ProcessResult told = run({EPOCHFS_COMMAND, "verify", place(where)}, options);
+    EXPECT_EQ(told.exit_code, 14) << where << ": " << told.out << told.err;
+  }
 }
 
 }  // namespace

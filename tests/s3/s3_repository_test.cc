@@ -189,6 +189,34 @@ TEST_F(S3RepositoryTest, EndsWith14WhenTheStoreIsAwayOrRefuses) {
   must({"verify", repository_});
 }
 
+TEST_F(S3RepositoryTest, HidesNoDatabaseThatCannotBeLookedAt) {
+  commit(1);
+  must({"backup", database_, repository_});
+  FaultyProxy proxy(RealS3::port());
+  const auto with_no_look_at = [&](const std::string& object, std::vector<std::string> words) {
+    proxy.fail({.fault = ProxyFault::kAnswer,
+                .method = "HEAD",
+                .target = object,
+                .times = 1'000,
+                .answer = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"});
+    return epochfs(std::move(words), proxy.port());
+  };
+  const std::string manifest = "app/manifest.json";
+  const ProcessResult verified = with_no_look_at(manifest, {"verify", repository_});
+  EXPECT_TRUE(verified.exit_code != 0 ||
+              verified.out.find("sound: 1 database") != std::string::npos)
+      << verified.out << verified.err;
+  const ProcessResult told = with_no_look_at(manifest, {"info", repository_});
+  EXPECT_TRUE(told.exit_code != 0 || told.out.find("app") != std::string::npos)
+      << told.out << told.err;
+  commit(2);
+  const ProcessResult done = with_no_look_at(manifest, {"backup", database_, repository_});
+  EXPECT_EQ(done.exit_code, 14) << done.out << done.err;
+  const ProcessResult elsewhere =
+      with_no_look_at("epochfs.json", {"backup", database_, repository_, "--format", "zlayer"});
+  EXPECT_EQ(elsewhere.exit_code, 14) << elsewhere.out << elsewhere.err;
+}
+
 TEST_F(S3RepositoryTest, IsCopiedBothWays) {
   const std::string local = directory_ / "local";
   const std::string back = directory_ / "back";
