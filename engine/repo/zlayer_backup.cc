@@ -472,7 +472,10 @@ class ZlayerBackup {
     if (!put && put.error().code == Code::kLocked) TRY(outbox_->forget());
     TRY(put);
     report_.bytes_stored += blob->size_bytes();
-    return note_sent();
+    // It is stored. Where that cannot be noted the next backup finds it there.
+    const auto noted = note_sent();
+    if (!noted) report_.warning = "what is kept here is not up to date: " + noted.error().text;
+    return {};
   }
 
   Result<void> note_sent() {

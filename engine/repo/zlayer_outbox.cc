@@ -6,6 +6,7 @@
 
 #include "engine/core/hash.h"
 #include "engine/repo/opened_index.h"
+#include "engine/storage/has_object.h"
 #include "engine/storage/local_storage.h"
 
 namespace epochfs::engine {
@@ -131,7 +132,14 @@ Result<void> ZlayerOutbox::load() {
 }
 
 Result<void> ZlayerOutbox::keep(Kept kept) {
-  TRY(files_->replace(kStateFile, encode_kept(kept), version_));
+  const Bytes state = encode_kept(kept);
+  auto replaced = files_->replace(kStateFile, state, version_);
+  if (!replaced && replaced.error().code == Code::kLocked && version_) {
+    // Nobody else writes here, but caches may be cleared at any time.
+    TRY_ASSIGN(const bool is_there, has_object(*files_, kStateFile));
+    if (!is_there) replaced = files_->replace(kStateFile, state, std::nullopt);
+  }
+  TRY(replaced);
   TRY_ASSIGN(const ObjectInfo info, files_->stat(kStateFile));
   version_ = info.version;
   kept_ = std::move(kept);
