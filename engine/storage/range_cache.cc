@@ -54,7 +54,8 @@ Result<std::vector<Kept>> list_kept(const std::string& directory) {
     else if (used < dead_since)
       ::unlink(at->path().c_str());
   }
-  if (error) return Error::from_errno(error.value(), directory);
+  if (error && error != std::errc::no_such_file_or_directory)  // the directory may go as well
+    return Error::from_errno(error.value(), directory);
   return kept;
 }
 

@@ -178,5 +178,11 @@ TEST_F(RangeCacheTest, IsSharedByManyWhileSomebodyRemovesThings) {
   for (std::thread& mount : mounts) mount.join();
 }
 
+TEST_F(RangeCacheTest, IsEmptyWhenItsDirectoryGoesWhileItIsListed) {
+  files::remove_all(path_);
+  files::create_directory_symlink(path_ + "-gone", path_);  // there for mkdir(), not for opendir()
+  expect_right(*open(), 0, 100);
+}
+
 }  // namespace
 }  // namespace epochfs::engine
