@@ -3,15 +3,21 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
+#include <filesystem>
 
 #include "engine/core/hash.h"
 #include "engine/core/text.h"
 #include "engine/segment/zstd_stream.h"
 #include "engine/storage/local_storage.h"
+#include "engine/storage/local_upload.h"
 
 namespace epochfs::engine {
 namespace {
 
+namespace files = std::filesystem;
+
+constexpr std::chrono::hours kUnfinishedFor{24};
 constexpr std::size_t kPieceBytes = std::size_t{1024} * 1024;
 
 Sha256Digest identity_of(const DecompressedObjects::Object& object) {
@@ -21,6 +27,19 @@ Sha256Digest identity_of(const DecompressedObjects::Object& object) {
 std::uint64_t key_of(const Sha256Digest& identity) { return load_le<std::uint64_t>(identity); }
 
 std::string file_of(const Sha256Digest& identity) { return to_hex(identity); }
+
+// Where files have names from the beginning: what a process left that died.
+void remove_abandoned(const std::string& directory) {
+  std::error_code error;
+  const auto dead_since = files::file_time_type::clock::now() - kUnfinishedFor;
+  for (files::directory_iterator at(directory, error), end; !error && at != end;
+       at.increment(error)) {
+    if (!at->path().filename().string().starts_with(local::kTemporaryPrefix)) continue;
+    std::error_code gone;
+    const auto used = at->last_write_time(gone);
+    if (!gone && used < dead_since) files::remove(at->path(), gone);
+  }
+}
 
 }  // namespace
 
@@ -46,11 +65,20 @@ void DecompressedObjects::discard(const Object& object) {
 
 Result<std::shared_ptr<const Blob>> DecompressedObjects::open_file(const Object& object,
                                                                    const std::string& file) {
-  auto found = files_->open(file);
-  if (found && (*found)->size_bytes() == object.plain_bytes) return found;
-  if (found) TRY(files_->remove(file));
-  TRY(decompress(object, file));
-  return files_->open(file);
+  constexpr int kTries = 8;  // somebody may remove the directory at any time
+  for (int tries = 1;; ++tries) {
+    auto found = files_->open(file);
+    if (found && (*found)->size_bytes() == object.plain_bytes) return found;
+    if (found) TRY(files_->remove(file));
+    auto made = decompress(object, file);
+    if (!made && made.error().code == Code::kNoSpace && tries == 1) {
+      TRY(make_room(bytes_max_));
+      continue;
+    }
+    auto opened = made.and_then([&] { return files_->open(file); });
+    if (opened || opened.error().code != Code::kNotFound) return opened;
+    if (tries == kTries) return Error::io(std::move(opened).error().text);
+  }
 }
 
 Result<void> DecompressedObjects::decompress(const Object& object, const std::string& file) {
@@ -79,6 +107,7 @@ Result<void> DecompressedObjects::decompress(const Object& object, const std::st
 }
 
 Result<void> DecompressedObjects::make_room(std::uint64_t bytes) {
+  remove_abandoned(files_->location());
   auto listing = files_->list("");
   if (!listing && listing.error().code == Code::kNotFound) return {};
   if (!listing) return tl::unexpected(std::move(listing).error());
@@ -88,6 +117,8 @@ Result<void> DecompressedObjects::make_room(std::uint64_t bytes) {
   for (const ObjectInfo& file : listing->objects) {
     if (held == 0 || held + bytes <= bytes_max_) return {};
     TRY(files_->remove(file.name));
+    // While it is held open it takes its room all the same.
+    if (const auto identity = sha256_from_hex(file.name)) open_.forget(key_of(*identity));
     held -= file.size_bytes;
   }
   return {};

@@ -4,8 +4,9 @@
 // Trust     none in what lies there: who reads checks what he reads, and calls discard() when it is
 //           not what it must be
 // Threads   any. An object is decompressed once however many ask; a few at a time
-// Bounds    at most `bytes_max` on disk, but for objects that are larger alone; the oldest go
-//           first. What is open stays readable
+// Bounds    at most `bytes_max` on disk, but for objects that are larger alone, and for what is
+//           being read; the oldest go first, and all of them when the disk is full. What is open
+//           stays readable
 // Errors    kCorrupt: missing, replaced, or not what it was when it was indexed · kNoSpace, kIo
 #pragma once
 
