@@ -20,11 +20,19 @@ using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::uint64_t kBytesPerSecondMin = 64 * 1024;
+constexpr std::uint64_t kBytesPerSecondTried = 1024 * 1024;
 constexpr std::size_t kServerTextMax = 300;
 
-milliseconds time_for(const S3Request& request, const S3Times& times) {
+milliseconds time_for(const S3Request& request, const S3Times& times, bool is_silent) {
   const std::uint64_t moved = request.body.size() + (request.into ? request.into->size() : 0);
-  return times.total + milliseconds(moved * 1000 / kBytesPerSecondMin);
+  // While nothing is heard of the store a large request is no reason to wait much longer.
+  const std::uint64_t speed = is_silent ? kBytesPerSecondTried : kBytesPerSecondMin;
+  return (is_silent ? std::min(times.silent, times.total) : times.total) +
+         milliseconds(moved * 1000 / speed);
+}
+
+bool was_answered(const S3Answer& answer) noexcept {
+  return answer.http.status != 0 || !answer.http.headers.empty();
 }
 
 // Half of the pause is certain, half is chance, so that many clients do not come back as one.
@@ -204,20 +212,27 @@ S3Answer S3Client::attempt(const S3Request& request, milliseconds time_max) cons
 }
 
 Result<S3Answer> S3Client::send(const S3Request& request, std::string_view what) const {
-  const auto deadline = Clock::now() + time_for(request, times_);
+  const bool is_silent = is_silent_;
+  const auto deadline = Clock::now() + time_for(request, times_, is_silent);
+  bool any_answer = false;
   milliseconds pause = times_.first_pause;
   for (int attempts = 1;; ++attempts) {
     const auto left = std::chrono::duration_cast<milliseconds>(deadline - Clock::now());
     S3Answer answer = attempt(request, std::max(left, milliseconds(1)));
     answer.attempts = attempts;
+    if (was_answered(answer)) {
+      any_answer = true;
+      is_silent_ = false;
+    }
     if (!may_pass(answer)) {
       if (answer.http.status != 0) return answer;
       return refused(request, answer, what);
     }
     const milliseconds wait = std::max(jittered(pause), retry_after(answer));
-    const bool last = request.one_attempt || attempts == times_.attempts_max;
+    const bool last = request.one_attempt || is_silent || attempts == times_.attempts_max;
     if (last || Clock::now() + wait >= deadline) {
       if (answer.is_conflict()) return answer;  // who wrote may look at what is there
+      if (!any_answer && !request.one_attempt) is_silent_ = true;
       return refused(request, answer, what);
     }
     counts().retries.fetch_add(1, std::memory_order_relaxed);

@@ -1,11 +1,14 @@
 // Requests to one bucket: signed, repeated while that makes sense, given up within a deadline.
 //
 // Threads   any
+// Silence   of the store costs one request its deadline; the others then have a short attempt each,
+//           until there is an answer of any kind
 // Errors    kUnreachable: no answer, or still failing after the last attempt · kCorrupt: an answer
 //           longer than the request allows. Every other answer of the server is an S3Answer, for
 //           the caller to judge; refused() makes an error of one
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -23,6 +26,9 @@ struct S3Times {
   // For a request with all its attempts; one second more for each 64 KiB that it moves.
   std::chrono::milliseconds total{60'000};
   int attempts_max = 6;
+  // For the one attempt that a request has while the store gives no answer at all, instead of
+  // total.
+  std::chrono::milliseconds silent{5'000};
   std::chrono::milliseconds first_pause{100};  // doubled from attempt to attempt, and jittered
   std::chrono::milliseconds pause_max{5'000};
 };
@@ -84,6 +90,8 @@ class S3Client {
   std::string host_;       // as the Host header has it
   std::string base_path_;  // before the key, encoded, without a '/' at the end
   mutable HttpClient http_;
+  // The newest request with all its attempts got no answer of any kind, and nothing has since.
+  mutable std::atomic<bool> is_silent_ = false;
 };
 
 }  // namespace epochfs::engine

@@ -254,6 +254,37 @@ TEST_F(S3FaultsTest, TellsAfterAFewAttempts) {
   EXPECT_EQ(proxy_.requests() - before, kQuick.attempts_max);
 }
 
+TEST_F(S3FaultsTest, TriesOnceAtATimeWhatGivesNoAnswerUntilThereIsOne) {
+  const auto store = storage();
+  const auto requests_of_one = [&] {
+    const int before = proxy_.requests();
+    EXPECT_FALSE(store->get("data", 10));
+    return proxy_.requests() - before;
+  };
+  proxy_.fail({.fault = ProxyFault::kDrop, .times = 1000});
+  EXPECT_EQ(requests_of_one(), kQuick.attempts_max);
+  EXPECT_EQ(requests_of_one(), 1);
+  EXPECT_EQ(requests_of_one(), 1);
+  proxy_.fail(
+      {.fault = ProxyFault::kAnswer, .times = 1000, .answer = answer("503 Slow Down", "SlowDown")});
+  EXPECT_EQ(requests_of_one(), 1) << "it began while nothing was heard";
+  EXPECT_EQ(requests_of_one(), kQuick.attempts_max) << "a refusal is an answer";
+  proxy_.fail({.fault = ProxyFault::kDrop, .times = 1000});
+  EXPECT_GE(requests_of_one(), kQuick.attempts_max);
+}
+
+// One after another they would take their deadline each.
+TEST_F(S3FaultsTest, WaitsOneDeadlineForAStoreThatIsSilent) {
+  S3Times times = kQuick;
+  times.total = milliseconds(900);
+  times.silent = milliseconds(50);
+  const auto store = storage(times);
+  proxy_.fail({.fault = ProxyFault::kSilence, .times = 1000});
+  const auto began = std::chrono::steady_clock::now();
+  for (int i = 0; i < 8; ++i) EXPECT_EQ(store->get("data", 10).error().code, Code::kUnreachable);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 3 * times.total);
+}
+
 TEST_F(S3FaultsTest, AsksOnceWhatIsRefusedForGood) {
   const auto store = storage();
   proxy_.fail({.fault = ProxyFault::kAnswer,
