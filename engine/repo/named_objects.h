@@ -1,6 +1,8 @@
 // The same object for the same name as long as somebody holds it.
 //
-// Threads   any; opening one keeps the others waiting, so that nothing is opened twice
+// Threads   any; opening one keeps the others waiting, so that nothing is opened twice. They are
+// told
+//           as well when the storage cannot be reached
 #pragma once
 
 #include <map>
@@ -10,6 +12,7 @@
 #include <vector>
 
 #include "engine/core/error.h"
+#include "engine/core/shared_failure.h"
 
 namespace epochfs::engine {
 
@@ -19,12 +22,15 @@ class NamedObjects {
   // `open()` gives Result<std::shared_ptr<Object>>.
   template <class Open>
   Result<std::shared_ptr<Object>> get(const std::string& name, const Open& open) {
+    const auto asked = SharedFailure::Clock::now();
     const std::lock_guard lock(mutex_);
     if (const auto found = objects_.find(name); found != objects_.end()) {
       if (auto existing = found->second.lock()) return existing;
     }
-    TRY_ASSIGN(std::shared_ptr<Object> opened, open());
-    objects_[name] = opened;
+    if (const Error* const failure = failure_.since(asked)) return tl::unexpected(*failure);
+    Result<std::shared_ptr<Object>> opened = open();
+    failure_.note(opened);
+    if (opened) objects_[name] = *opened;
     return opened;
   }
 
@@ -41,6 +47,7 @@ class NamedObjects {
  private:
   mutable std::mutex mutex_;
   std::map<std::string, std::weak_ptr<Object>> objects_;
+  SharedFailure failure_;
 };
 
 }  // namespace epochfs::engine

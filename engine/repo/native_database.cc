@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "engine/core/shared_failure.h"
 #include "engine/core/text.h"
 #include "engine/formats/native/seal.h"
 #include "engine/repo/summary.h"
@@ -16,9 +17,12 @@
 namespace epochfs::engine {
 namespace {
 
-std::string version_of(const Storage& storage, const std::string& name) {
-  const auto info = storage.stat(name);
-  return info ? info->version : std::string();
+// Empty: it cannot be told. A storage that does not answer would not answer what is asked next.
+Result<std::string> version_of(const Storage& storage, const std::string& name) {
+  auto info = storage.stat(name);
+  if (info) return std::move(info->version);
+  if (is_out_of_reach(info.error())) return tl::unexpected(std::move(info).error());
+  return std::string();
 }
 
 // By their names. A first backup begins with one full: of epoch 1, or of any for Grafeo.
@@ -66,8 +70,10 @@ Result<bool> lost_its_manifest(const Storage& storage, const std::string& databa
   return went_on || epochs_of_fulls(objects).size() > 1;
 }
 
-StoredCursor load_cursor(const Storage& storage, const std::string& database) {
-  return read_cursor(storage, database).value_or(StoredCursor());
+Result<StoredCursor> load_cursor(const Storage& storage, const std::string& database) {
+  auto cursor = read_cursor(storage, database);
+  if (cursor || is_out_of_reach(cursor.error())) return cursor;
+  return StoredCursor();
 }
 
 Result<StoredCursor> read_cursor(const Storage& storage, const std::string& database) {
@@ -104,16 +110,17 @@ Result<std::shared_ptr<const NativeDatabase::Taken>> NativeDatabase::look(
     const std::shared_ptr<const Taken>& before) const {
   TRY_ASSIGN(const bool current, is_current(*before));
   if (current) return before;
-  const StoredCursor cursor = load_cursor(*parts_.storage, name_);
+  TRY_ASSIGN(const StoredCursor cursor, load_cursor(*parts_.storage, name_));
   TRY_ASSIGN(StoredManifest stored, load_manifest(*parts_.storage, name_));
   return take(cursor, std::move(stored), false);
 }
 
 Result<bool> NativeDatabase::is_current(const Taken& taken) const {
   const Storage& storage = *parts_.storage;
-  if (version_of(storage, cursor_path(name_)) != taken.cursor_version ||
-      version_of(storage, manifest_path(name_)) != taken.stored.version)
-    return false;
+  TRY_ASSIGN(const std::string cursor, version_of(storage, cursor_path(name_)));
+  if (cursor != taken.cursor_version) return false;
+  TRY_ASSIGN(const std::string manifest, version_of(storage, manifest_path(name_)));
+  if (manifest != taken.stored.version) return false;
   return is_indexed(*parts_.index, taken.timeline->row(), name_);
 }
 

@@ -43,7 +43,8 @@ struct StoredCursor {
   std::optional<native::Cursor> cursor;  // nullopt: none, or of no use: it is only a hint
   std::string version;                   // of the object; empty: it is not there
 };
-StoredCursor load_cursor(const Storage& storage, const std::string& database);
+// No cursor also where it cannot be read, but for kUnreachable: then nothing else can be.
+Result<StoredCursor> load_cursor(const Storage& storage, const std::string& database);
 // The same where a hint that cannot be read now is not one that is not there.
 Result<StoredCursor> read_cursor(const Storage& storage, const std::string& database);
 

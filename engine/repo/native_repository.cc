@@ -109,7 +109,7 @@ Result<std::shared_ptr<Database>> NativeRepository::database(const std::string& 
 
 Result<std::shared_ptr<StoredDatabase>> NativeRepository::open_database(
     const std::string& name) const {
-  const StoredCursor cursor = load_cursor(*parts_.storage, name);
+  TRY_ASSIGN(const StoredCursor cursor, load_cursor(*parts_.storage, name));
   TRY_ASSIGN(StoredManifest stored, load_manifest(*parts_.storage, name));
   if (stored.manifest.engine != native::Engine::kGrafeo)
     return NativeDatabase::open(parts_, name, cursor, std::move(stored));

@@ -2,9 +2,11 @@
 // ms, or every second where looking means to ask an object store.
 //
 // Threads   any. While one looks, the others get the value before
-// Failures  of a look leave the last value in force; failure() tells of the newest one
+// Failures  of a look leave the last value in force; failure() tells of the newest one. The next
+//           look comes no sooner after it than it took to fail
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <map>
@@ -40,6 +42,8 @@ inline std::chrono::milliseconds listing_interval(const Storage& storage) noexce
 // An answer, which may be a failure, that is given again for as long as `interval` says.
 //
 // Threads   any. While one asks, the others wait for his answer
+// Failures  are given again for as long as it took to get them, if that is longer: a storage that
+//           does not answer costs its deadline at each attempt
 template <class Value>
 class Recent {
  public:
@@ -49,18 +53,21 @@ class Recent {
   template <class Ask>
   Result<Value> get(const Ask& ask) {
     const std::lock_guard lock(mutex_);
-    if (!answer_ || std::chrono::steady_clock::now() - asked_ >= interval_) {
+    const auto began = std::chrono::steady_clock::now();
+    if (!answer_ || began - asked_ >= valid_) {
       answer_ = ask();
       asked_ = std::chrono::steady_clock::now();
+      valid_ = *answer_ ? interval_ : std::max(interval_, asked_ - began);
     }
     return *answer_;
   }
 
  private:
-  const std::chrono::milliseconds interval_;
+  const std::chrono::steady_clock::duration interval_;
   std::mutex mutex_;
   std::optional<Result<Value>> answer_;
   std::chrono::steady_clock::time_point asked_;
+  std::chrono::steady_clock::duration valid_{};
 };
 
 // Names for which nothing was found, and for how long that is believed.
@@ -97,7 +104,7 @@ class Refreshed {
   using Look = std::function<Result<Pointer>(const Pointer& before)>;
 
   Refreshed(std::chrono::milliseconds interval, Look look)
-      : interval_(interval), look_(std::move(look)) {}
+      : interval_(interval), look_(std::move(look)), wait_(interval_) {}
 
   // Before anything else, once: fails when there is no first value.
   Result<Pointer> first() {
@@ -117,9 +124,11 @@ class Refreshed {
     const std::unique_lock looking(look_mutex_, std::try_to_lock);
     if (!looking) return last();
     if (auto value = fresh_enough()) return value;
+    const auto began = std::chrono::steady_clock::now();
     auto news = look_(last());
     const std::lock_guard lock(mutex_);
     looked_ = std::chrono::steady_clock::now();
+    wait_ = news ? interval_ : std::max(interval_, looked_ - began);
     failure_ = news ? std::string() : news.error().text;
     if (news) value_ = *std::move(news);
     return value_;
@@ -133,19 +142,20 @@ class Refreshed {
  private:
   Pointer fresh_enough() {
     const std::lock_guard lock(mutex_);
-    return std::chrono::steady_clock::now() - looked_ < interval_ ? value_ : nullptr;
+    return std::chrono::steady_clock::now() - looked_ < wait_ ? value_ : nullptr;
   }
   Pointer last() {
     const std::lock_guard lock(mutex_);
     return value_;
   }
 
-  const std::chrono::milliseconds interval_;
+  const std::chrono::steady_clock::duration interval_;
   const Look look_;
   std::mutex look_mutex_;  // held while looking; taken before mutex_
   std::mutex mutex_;       // guards what follows
   Pointer value_;
   std::chrono::steady_clock::time_point looked_;
+  std::chrono::steady_clock::duration wait_;  // after that, until the next look
   std::string failure_;
 };
 

@@ -31,7 +31,7 @@ constexpr std::uint64_t kCopiesCostMax = 2;
 constexpr std::uint64_t kCopiesBytesFree = 4ULL * 1024 * 1024;
 
 // The store is gone, as opposed to in a state in which nothing can be added to it.
-bool is_out_of_reach(const Error& error) noexcept {
+bool is_failure_of_storage(const Error& error) noexcept {
   return error.code == Code::kUnreachable || error.code == Code::kIo ||
          error.code == Code::kNoSpace;
 }
@@ -109,7 +109,7 @@ class ZlayerBackup {
       return {};
     }
     away_ = std::move(prefix).error();
-    if (!is_out_of_reach(*away_) || !kept()) return tl::unexpected(*away_);
+    if (!is_failure_of_storage(*away_) || !kept()) return tl::unexpected(*away_);
     // Only from a state that is known here anything can be kept for later, and a closed generation
     // is not added to.
     const ZlayerTip& tip = kept()->tip;
@@ -462,7 +462,7 @@ class ZlayerBackup {
   Result<void> send() {
     TRY_ASSIGN(const auto blob, outbox_->open_copy(kept()->copy));
     auto put = prefix_->put_copy(*blob);
-    if (!put && is_out_of_reach(put.error())) {
+    if (!put && is_failure_of_storage(put.error())) {
       away_ = std::move(put).error();
       if (blob->size_bytes() <= ZlayerOutbox::kCopyBytesMax) return tell_what_is_kept();
       TRY(outbox_->forget());

@@ -51,8 +51,14 @@ Result<std::shared_ptr<const Blob>> DecompressedObjects::open(const Object& obje
   const Sha256Digest identity = identity_of(object);
   const std::uint64_t key = key_of(identity);
   return open_.get(key, [&] {
-    const std::lock_guard lock(mutexes_[key % mutexes_.size()]);
-    return open_file(object, file_of(identity));
+    const auto asked = SharedFailure::Clock::now();
+    Turn& turn = turns_[key % turns_.size()];
+    const std::lock_guard lock(turn.mutex);
+    if (const Error* const failure = turn.failure.since(asked))
+      return Result<std::shared_ptr<const Blob>>(tl::unexpected(*failure));
+    auto opened = open_file(object, file_of(identity));
+    turn.failure.note(opened);
+    return opened;
   });
 }
 

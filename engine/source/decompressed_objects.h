@@ -3,7 +3,8 @@
 //
 // Trust     none in what lies there: who reads checks what he reads, and calls discard() when it is
 //           not what it must be
-// Threads   any. An object is decompressed once however many ask; a few at a time
+// Threads   any. An object is decompressed once however many ask; a few at a time, and
+//           all who wait are told when the storage cannot be reached
 // Bounds    at most `bytes_max` on disk, but for objects that are larger alone, and for what is
 //           being read; the oldest go first, and all of them when the disk is full. What is open
 //           stays readable
@@ -17,6 +18,7 @@
 #include <mutex>
 #include <string>
 
+#include "engine/core/shared_failure.h"
 #include "engine/source/open_segments.h"
 #include "engine/storage/storage.h"
 
@@ -42,6 +44,11 @@ class DecompressedObjects {
   [[nodiscard]] std::uint64_t stored_bytes_read() const noexcept { return bytes_read_.load(); }
 
  private:
+  struct Turn {
+    std::mutex mutex;
+    SharedFailure failure;  // under the mutex
+  };
+
   Result<std::shared_ptr<const Blob>> open_file(const Object& object, const std::string& file);
   Result<void> decompress(const Object& object, const std::string& file);
   Result<void> make_room(std::uint64_t bytes);
@@ -50,7 +57,7 @@ class DecompressedObjects {
   std::shared_ptr<Storage> files_;
   std::uint64_t bytes_max_;
   OpenSegments open_;
-  std::array<std::mutex, 4> mutexes_;  // one per object that is decompressed at the same time
+  std::array<Turn, 4> turns_;  // one per object that is decompressed at the same time
   std::atomic<std::uint64_t> bytes_read_ = 0;
 };
 

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cassert>
+#include <optional>
 
+#include "engine/core/shared_failure.h"
 #include "engine/core/text.h"
 #include "engine/segment/codec.h"
 #include "engine/segment/segment_reader.h"
@@ -181,9 +183,18 @@ std::vector<FetchedRanges::Hold> NativeSource::fetch_together(const EpochContext
     want(record.segment, record.offset, record.stored_bytes);
   if (units.size() < 2) return {};
   auto holds = fetched_->plan(std::move(units));
-  for (FetchedRanges::Hold& hold : holds)
-    hold.land(
-        read_stored(at.database, segment_of(hold.object()), hold.range().begin, hold.range().size));
+  // A storage that does not answer is asked once, not for each run in turn.
+  std::optional<Error> unreachable;
+  for (FetchedRanges::Hold& hold : holds) {
+    if (unreachable) {
+      hold.land(tl::unexpected(*unreachable));
+      continue;
+    }
+    auto bytes =
+        read_stored(at.database, segment_of(hold.object()), hold.range().begin, hold.range().size);
+    if (!bytes && is_out_of_reach(bytes.error())) unreachable = bytes.error();
+    hold.land(std::move(bytes));
+  }
   return holds;
 }
 

@@ -21,7 +21,7 @@ namespace files = std::filesystem;
 using grafeo::Generation;
 using test::GrafeoBuilder;
 
-Result<std::string> file_of(const View& view, std::size_t index) {
+Result<std::string> packed_file(const View& view, std::size_t index) {
   TRY_ASSIGN(const auto file, view.open(index));
   TRY_ASSIGN(const auto pieces, file->read({0, file->size_bytes()}));
   std::string bytes;
@@ -89,11 +89,11 @@ class PackedGrafeoTest : public RepositoryTest, public testing::WithParamInterfa
       SCOPED_TRACE(number);
       const auto view = database->view(Epoch(number));
       ASSERT_TRUE(view) << view.error().text;
-      EXPECT_TRUE(*file_of(**view, 0) == expected.image);
+      EXPECT_TRUE(*packed_file(**view, 0) == expected.image);
       ASSERT_EQ((*view)->files().size(), expected.log.empty() ? 2U : 3U);
       if (expected.log.empty()) continue;
       EXPECT_EQ((*view)->files()[1].name, expected.log_name);
-      EXPECT_TRUE(*file_of(**view, 1) == expected.log);
+      EXPECT_TRUE(*packed_file(**view, 1) == expected.log);
     }
   }
   // The same files under the names that Grafeo gives them, and a manifest that says the same.
@@ -129,7 +129,7 @@ TEST_P(PackedGrafeoTest, ShowsEveryEpochThatWasImported) {
   const auto view = *database->view(Epoch(4));
   EXPECT_EQ(view->files()[0].name, "shop.grafeo");
   EXPECT_EQ(view->files()[1].directory, "shop.grafeo.wal");
-  const auto json = nlohmann::json::parse(*file_of(*view, 2));
+  const auto json = nlohmann::json::parse(*packed_file(*view, 2));
   EXPECT_EQ(json["segment"], "incr-3-4.log.zst");
   EXPECT_EQ(json["base"], "full-2.grafeo.zst");
 }
@@ -376,12 +376,12 @@ TEST_P(PackedGrafeoTest, NeverGivesAnotherEpochForDamage) {
       for (const auto& [number, expected] : db.expected()) {
         const auto view = database->view(Epoch(number));
         if (!view) continue;
-        const auto image = file_of(**view, 0);
+        const auto image = packed_file(**view, 0);
         if (image) {
           EXPECT_TRUE(*image == expected.image);
         }
         if (expected.log.empty()) continue;
-        const auto log = file_of(**view, 1);
+        const auto log = packed_file(**view, 1);
         if (log) {
           EXPECT_TRUE(*log == expected.log);
         }
@@ -454,7 +454,7 @@ TEST_P(PackedGrafeoTest, ServesWhatABadEntryOfTheManifestIsNotAbout) {
     for (const auto& [number, expected] : db.expected()) {
       const auto view = database->view(Epoch(number));
       ASSERT_EQ(view.has_value(), number != 5) << number;
-      EXPECT_TRUE(!view || *file_of(**view, 0) == expected.image) << number;
+      EXPECT_TRUE(!view || *packed_file(**view, 0) == expected.image) << number;
     }
     EXPECT_EQ(export_to(path("out")).error().code, Code::kCorrupt);
     EXPECT_EQ(import(db).error().code, Code::kCorrupt);
@@ -491,11 +491,11 @@ TEST_P(PackedGrafeoTest, IsReadThroughFewerDescriptorsThanItHasSegments) {
   for (const auto& [number, expected] : db.expected()) {
     const auto view = database->view(Epoch(number));
     ASSERT_TRUE(view) << number << ": " << view.error().text;
-    const auto image = file_of(**view, 0);
+    const auto image = packed_file(**view, 0);
     ASSERT_TRUE(image) << number << ": " << image.error().text;
     EXPECT_TRUE(*image == expected.image) << number;
     if (expected.log.empty()) continue;
-    const auto log = file_of(**view, 1);
+    const auto log = packed_file(**view, 1);
     ASSERT_TRUE(log) << number << ": " << log.error().text;
     EXPECT_TRUE(*log == expected.log) << number;
   }

@@ -162,7 +162,10 @@ class FaultyStorage::FaultyUpload final : public Upload {
 };
 
 FaultyStorage::FaultyStorage(std::shared_ptr<Storage> inner)
-    : inner_(std::move(inner)), plan_(std::make_shared<Plan>()), has_locks_(inner_->has_locks()) {}
+    : inner_(std::move(inner)),
+      plan_(std::make_shared<Plan>()),
+      has_locks_(inner_->has_locks()),
+      is_remote_(inner_->is_remote()) {}
 FaultyStorage::~FaultyStorage() = default;
 
 void FaultyStorage::fail(Fault fault) { plan_->fail(std::move(fault)); }
@@ -174,6 +177,7 @@ void FaultyStorage::meanwhile(Operation operation, std::function<void()> act) {
   plan_->meanwhile(operation, std::move(act));
 }
 void FaultyStorage::keep_no_locks() { has_locks_ = false; }
+void FaultyStorage::be_remote() { is_remote_ = true; }
 void FaultyStorage::damage(std::string_view name, ByteRange range, std::byte mask) {
   plan_->damage(DamagedRange{std::string(name), range, mask});
 }

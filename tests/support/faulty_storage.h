@@ -52,6 +52,8 @@ class FaultyStorage final : public Storage {
   void meanwhile(Operation operation, std::function<void()> act);
   // From now on everybody gets a lock, and it keeps nobody out: an object store has none.
   void keep_no_locks();
+  // From now on it says that it is far away.
+  void be_remote();
   // From now on `range` of the object reads as if each byte had been XORed with `mask`.
   void damage(std::string_view name, ByteRange range, std::byte mask = std::byte{0xff});
 
@@ -71,7 +73,7 @@ class FaultyStorage final : public Storage {
   Result<void> remove(std::string_view name) override;
   Result<std::unique_ptr<WriterLock>> lock_writer(std::string_view directory, bool wait) override;
   [[nodiscard]] bool has_locks() const noexcept override { return has_locks_; }
-  [[nodiscard]] bool is_remote() const noexcept override { return inner_->is_remote(); }
+  [[nodiscard]] bool is_remote() const noexcept override { return is_remote_; }
 
  private:
   class Plan;
@@ -81,6 +83,7 @@ class FaultyStorage final : public Storage {
   std::shared_ptr<Storage> inner_;
   std::shared_ptr<Plan> plan_;  // shared with blobs and uploads
   bool has_locks_;
+  bool is_remote_;
 };
 
 }  // namespace epochfs::engine
