@@ -152,6 +152,7 @@ std::string S3Answer::etag() const {
 
 S3Client::S3Client(S3Settings settings, S3Times times)
     : settings_(std::move(settings)), times_(times), http_(times.http, settings_.ca_bundle.value) {
+  times_.attempts_max = settings_.attempts_max.value.value_or(times_.attempts_max);
   const std::string_view endpoint = settings_.endpoint.value;
   const std::size_t authority = endpoint.find("://") + 3;
   const std::size_t path = std::min(endpoint.find('/', authority), endpoint.size());

@@ -25,7 +25,7 @@ struct S3Times {
   HttpTimes http;
   // For a request with all its attempts; one second more for each 64 KiB that it moves.
   std::chrono::milliseconds total{60'000};
-  int attempts_max = 6;
+  int attempts_max = 10;  // unless the settings say otherwise
   // For the one attempt that a request has while the store gives no answer at all, instead of
   // total.
   std::chrono::milliseconds silent{5'000};

@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <system_error>
+#include <vector>
 
 #include "engine/core/text.h"
 #include "engine/storage/ini_file.h"
@@ -46,8 +49,9 @@ class Resolver {
     TRY_ASSIGN(resolver.credentials_,
                resolver.read("AWS_SHARED_CREDENTIALS_FILE", "/.aws/credentials", profile));
     TRY_ASSIGN(resolver.config_,
-               resolver.read("AWS_CONFIG_FILE", "/.aws/config",
-                             profile == "default" ? profile : "profile " + profile));
+               resolver.read("AWS_CONFIG_FILE", "/.aws/config", "profile " + profile));
+    // Of the default profile both spellings are known there.
+    if (profile == "default" && !resolver.config_.has_profile()) resolver.config_.section = profile;
     if (chosen && !resolver.credentials_.has_profile() && !resolver.config_.has_profile())
       return Error::invalid(fmt::format("AWS_PROFILE is '{}', which is in no configuration file",
                                         printable(profile)));
@@ -60,6 +64,7 @@ class Resolver {
     settings.region = region();
     TRY(check_region(settings.region));
     settings.ca_bundle = ca_bundle();
+    TRY_ASSIGN(settings.attempts_max, attempts_max());
     const auto endpoint = custom_endpoint();
     settings.endpoint = endpoint ? *endpoint : amazon(settings.region.value);
     TRY(check_endpoint(settings.endpoint));
@@ -78,7 +83,7 @@ class Resolver {
   }
 
   Result<ProfileFile> read(const std::string& path_variable, const std::string& below_home,
-                           std::string section) const {
+                           std::string section) {
     const auto chosen = variable(path_variable);
     const auto home = variable("HOME");
     ProfileFile file;
@@ -86,8 +91,14 @@ class Resolver {
     if (!chosen && !home) return file;
     const std::string path = chosen ? chosen->value : home->value + below_home;
     file.source = fmt::format("profile {} in {}", profile_, path);
-    TRY_ASSIGN(const auto text, from_->file(path));
-    if (text) file.sections = parse_ini(*text);
+    auto text = from_->file(path);
+    // Another user's home, as under sudo: that nobody named, so it must not be in the way.
+    if (!text && !chosen && text.error().system_errno == EACCES) {
+      closed_.push_back(path);
+      return file;
+    }
+    if (!text) return tl::unexpected(std::move(text).error());
+    if (*text) file.sections = parse_ini(**text);
     return file;
   }
 
@@ -104,9 +115,14 @@ class Resolver {
   }
 
   [[nodiscard]] Text ca_bundle() const {
-    if (auto value = variable("AWS_CA_BUNDLE")) return *value;
-    if (auto value = in_profile("ca_bundle")) return *value;
-    return {"", "default"};
+    auto value = variable("AWS_CA_BUNDLE");
+    if (!value) value = in_profile("ca_bundle");
+    if (!value) return {"", "default"};
+    // A mount in the background leaves the directory that it was started in.
+    std::error_code error;
+    const auto path = std::filesystem::absolute(value->value, error);
+    if (!error) value->value = path.string();
+    return *value;
   }
 
   [[nodiscard]] std::optional<Text> custom_endpoint() const {
@@ -143,21 +159,51 @@ class Resolver {
     if (const auto id = variable("AWS_ACCESS_KEY_ID")) {
       const auto secret = variable("AWS_SECRET_ACCESS_KEY");
       if (!secret) return Error::invalid("AWS_ACCESS_KEY_ID is set, AWS_SECRET_ACCESS_KEY is not");
-      const auto token = variable("AWS_SESSION_TOKEN");
-      return Found{S3Credentials{id->value, secret->value, token ? token->value : ""}, id->source};
+      return checked(*id, *secret, variable("AWS_SESSION_TOKEN"));
     }
     for (const ProfileFile* file : {&credentials_, &config_}) {
       const auto id = file->find("aws_access_key_id");
       const auto secret = file->find("aws_secret_access_key");
       if (!id || !secret) continue;
-      const auto token = file->find("aws_session_token");
-      return Found{S3Credentials{id->value, secret->value, token ? token->value : ""}, id->source};
+      return checked(*id, *secret, file->find("aws_session_token"));
     }
     return Error::io(fmt::format(
         "{}: no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE to a "
         "profile that holds keys (for roles and SSO: aws configure export-credentials), or "
-        "EPOCHFS_S3_ANONYMOUS=1 if the bucket is public",
-        location.text()));
+        "EPOCHFS_S3_ANONYMOUS=1 if the bucket is public{}",
+        location.text(),
+        closed_.empty() ? "" : fmt::format("; {} may not be read", printable(closed_.front()))));
+  }
+
+  // They become headers; what they are is repeated nowhere.
+  static Result<Sourced<std::optional<S3Credentials>>> checked(const Text& id, const Text& secret,
+                                                               const std::optional<Text>& token) {
+    const auto is_plain = [](const Text& text) {
+      return std::ranges::none_of(text.value, [](unsigned char c) { return c < ' ' || c == 0x7f; });
+    };
+    const auto refuse = [](std::string_view what, const Text& text) {
+      return Error::invalid(
+          fmt::format("the {} from {} has a control character in it", what, text.source));
+    };
+    if (!is_plain(id)) return refuse("access key", id);
+    if (!is_plain(secret)) return refuse("secret key", secret);
+    if (token && !is_plain(*token)) return refuse("session token", *token);
+    return Sourced<std::optional<S3Credentials>>{
+        S3Credentials{id.value, secret.value, token ? token->value : ""}, id.source};
+  }
+
+  Result<Sourced<std::optional<int>>> attempts_max() const {
+    constexpr int kMost = 1'000;
+    auto text = variable("AWS_MAX_ATTEMPTS");
+    if (!text) text = in_profile("max_attempts");
+    if (!text) return Sourced<std::optional<int>>{std::nullopt, "default"};
+    int attempts = 0;
+    const char* const end = text->value.data() + text->value.size();
+    const auto [stop, error] = std::from_chars(text->value.data(), end, attempts);
+    if (error != std::errc() || stop != end || attempts < 1)
+      return Error::invalid(fmt::format("'{}' is no number of attempts (from {})",
+                                        printable(text->value), text->source));
+    return Sourced<std::optional<int>>{std::min(attempts, kMost), text->source};
   }
 
   // Both become part of a host name or a header.
@@ -191,6 +237,7 @@ class Resolver {
   std::string profile_;
   ProfileFile credentials_;
   ProfileFile config_;
+  std::vector<std::string> closed_;  // files that could hold it, but may not be read
 };
 
 Result<std::optional<std::string>> read_text(const std::string& path) {
@@ -198,6 +245,7 @@ Result<std::optional<std::string>> read_text(const std::string& path) {
   errno = 0;
   std::ifstream in(path, std::ios::binary);
   if (!in && (errno == ENOENT || errno == ENOTDIR)) return std::optional<std::string>();
+  if (!in && errno != 0) return Error::from_errno(errno, "read " + printable(path));
   std::string text(kBytesMax, '\0');
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
   if (!in.is_open() || in.bad())

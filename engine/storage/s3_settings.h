@@ -27,8 +27,9 @@ struct S3Settings {
   Sourced<std::string> endpoint;  // "https://host[:port][/path]", without the bucket
   Sourced<bool> path_style;       // the bucket is in the path, not in the host name
   Sourced<std::string> region;
-  Sourced<std::string> ca_bundle;  // path of the accepted authorities; "": the system's
+  Sourced<std::string> ca_bundle;  // absolute path of the accepted authorities; "": the system's
   Sourced<std::optional<S3Credentials>> credentials;  // nullopt: requests are not signed
+  Sourced<std::optional<int>> attempts_max = {};      // nullopt: as S3Times has it
 };
 
 // What settings are made from; a test has its own.
@@ -52,11 +53,12 @@ void choose_endpoint(Sourced<std::string> endpoint);
 //                 `services`, then its endpoint_url · Amazon's for the region
 //   region        AWS_REGION · AWS_DEFAULT_REGION · the profile · us-east-1
 //   ca_bundle     AWS_CA_BUNDLE · the profile
+//   attempts      AWS_MAX_ATTEMPTS · the profile's max_attempts
 //
 // The profile is AWS_PROFILE or "default", in AWS_SHARED_CREDENTIALS_FILE (~/.aws/credentials) and
 // AWS_CONFIG_FILE (~/.aws/config). Roles, SSO, credential_process and the metadata services of
 // virtual machines are not known. Path style with every endpoint but Amazon's own, and for buckets
-// whose name cannot be part of a host's.
+// whose name cannot be part of a host's. A file that may not be read counts only if it was named.
 Result<S3Settings> resolve_s3_settings(std::string_view location, const S3Surroundings& from);
 
 }  // namespace epochfs::engine

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <ostream>
+#include <thread>
 
 #include "tests/s3/real_s3.h"
 #include "tests/support/faulty_proxy.h"
@@ -283,6 +284,29 @@ TEST_F(S3FaultsTest, WaitsOneDeadlineForAStoreThatIsSilent) {
   const auto began = std::chrono::steady_clock::now();
   for (int i = 0; i < 8; ++i) EXPECT_EQ(store->get("data", 10).error().code, Code::kUnreachable);
   EXPECT_LT(std::chrono::steady_clock::now() - began, 3 * times.total);
+}
+
+TEST_F(S3FaultsTest, TriesAsOftenAsTheSettingsSay) {
+  S3Settings settings = RealS3::settings(prefix_, proxy_.port());
+  settings.attempts_max.value = 2;
+  const auto store = make_s3_storage(settings, kQuick);
+  proxy_.fail(
+      {.fault = ProxyFault::kAnswer, .times = 1000, .answer = answer("503 Slow Down", "SlowDown")});
+  EXPECT_FALSE(store->get("data", 10));
+  EXPECT_EQ(proxy_.requests(), 2);
+}
+
+TEST_F(S3FaultsTest, OutlastsAStoreThatIsBusyForAFewSeconds) {
+  const auto store = make_s3_storage(RealS3::settings(prefix_, proxy_.port()));
+  ASSERT_TRUE(store->replace("data", as_bytes("content"), std::nullopt));
+  proxy_.fail(
+      {.fault = ProxyFault::kAnswer, .times = 1000, .answer = answer("503 Slow Down", "SlowDown")});
+  std::jthread healer([this] {
+    std::this_thread::sleep_for(milliseconds(3'500));
+    proxy_.fail({.times = 0});
+  });
+  const auto content = store->get("data", 10);
+  EXPECT_TRUE(content) << content.error().text;
 }
 
 TEST_F(S3FaultsTest, AsksOnceWhatIsRefusedForGood) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
+#include <filesystem>
 #include <map>
 
 #include "engine/storage/ini_file.h"
@@ -22,7 +24,7 @@ class S3SettingsTest : public testing::Test {
     return resolve_s3_settings(
         location, {[this, find](const std::string& name) { return find(variables_, name); },
                    [this, find](const std::string& path) -> Result<std::optional<std::string>> {
-                     if (path == unreadable_) return Error::io(path + " cannot be read");
+                     if (path == unreadable_) return Error::from_errno(unreadable_errno_, path);
                      return find(files_, path);
                    },
                    endpoint_});
@@ -36,6 +38,7 @@ class S3SettingsTest : public testing::Test {
       {"HOME", "/home/me"}, {"AWS_ACCESS_KEY_ID", "id"}, {"AWS_SECRET_ACCESS_KEY", "secret"}};
   Texts files_;
   std::string unreadable_;
+  int unreadable_errno_ = EIO;
   std::optional<Sourced<std::string>> endpoint_;
 };
 
@@ -182,6 +185,58 @@ TEST_F(S3SettingsTest, RefuseEndpointsThatAreNone) {
 TEST_F(S3SettingsTest, SayWhenAFileCannotBeRead) {
   unreadable_ = "/home/me/.aws/config";
   EXPECT_EQ(resolve().error().code, Code::kIo);
+}
+
+TEST_F(S3SettingsTest, PassOverWhatMayNotBeReadUnlessItWasNamed) {
+  unreadable_ = "/home/me/.aws/config";
+  unreadable_errno_ = EACCES;
+  EXPECT_TRUE(resolve()) << failure();
+  variables_["AWS_CONFIG_FILE"] = unreadable_;
+  EXPECT_EQ(resolve().error().code, Code::kIo);
+  variables_ = {{"HOME", "/home/me"}};
+  EXPECT_NE(failure().find("/home/me/.aws/config may not be read"), std::string::npos);
+}
+
+TEST_F(S3SettingsTest, TakeTheAuthoritiesFromWhereTheyAreNow) {
+  variables_["AWS_CA_BUNDLE"] = "ca.pem";
+  EXPECT_EQ(resolve()->ca_bundle.value, std::filesystem::current_path() / "ca.pem");
+  variables_.erase("AWS_CA_BUNDLE");
+  files_["/home/me/.aws/config"] = "[default]\nca_bundle = ca.pem\n";
+  EXPECT_EQ(resolve()->ca_bundle.value, std::filesystem::current_path() / "ca.pem");
+}
+
+TEST_F(S3SettingsTest, TakeProfilesAsOthersSpellThem) {
+  files_["/home/me/.aws/config"] =
+      "[default]\nregion = no\n[profile default]\nREGION = eu-west-1\n"
+      "[profile \"my prof\"]\nregion = eu-west-2\n";
+  EXPECT_EQ(resolve()->region.value, "eu-west-1");
+  variables_["AWS_PROFILE"] = "my prof";
+  ASSERT_TRUE(resolve()) << failure();
+  EXPECT_EQ(resolve()->region.value, "eu-west-2");
+}
+
+TEST_F(S3SettingsTest, RefuseKeysThatAreNoHeaders) {
+  for (const char* name : {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}) {
+    const Texts before = variables_;
+    variables_[name] = "value\r\nX-Other: 1";
+    EXPECT_EQ(resolve().error().code, Code::kInvalid) << name;
+    EXPECT_NE(failure().find(name), std::string::npos) << failure();
+    EXPECT_EQ(failure().find("X-Other"), std::string::npos) << failure();
+    variables_ = before;
+  }
+}
+
+TEST_F(S3SettingsTest, TakeTheNumberOfAttempts) {
+  EXPECT_FALSE(resolve()->attempts_max.value);
+  files_["/home/me/.aws/config"] = "[default]\nmax_attempts = 3\n";
+  EXPECT_EQ(resolve()->attempts_max.value, 3);
+  variables_["AWS_MAX_ATTEMPTS"] = "1";
+  EXPECT_EQ(resolve()->attempts_max.value, 1);
+  for (const char* none : {"0", "-1", "many", "3x", "99999999999999999999"}) {
+    variables_["AWS_MAX_ATTEMPTS"] = none;
+    EXPECT_EQ(resolve().error().code, Code::kInvalid) << none;
+    EXPECT_NE(failure().find("AWS_MAX_ATTEMPTS"), std::string::npos) << failure();
+  }
 }
 
 TEST(IniFileTest, TakesSectionsKeysAndNesting) {
