@@ -10,19 +10,38 @@
 #include <optional>
 
 #include "engine/storage/s3_location.h"
+#include "engine/storage/s3_settings.h"
 
 namespace epochfs::engine {
 namespace {
 
 std::string temporary_cache_directory() { return fmt::format("/tmp/epochfs-{}", ::geteuid()); }
 
+std::string directory_of(const std::string& cache, const std::string& identity) {
+  const Sha256Digest digest = Sha256::of(as_bytes(identity));
+  return fmt::format("{}/{}", cache, to_hex(ByteView(digest).first(16)));
+}
+
+// Empty: Amazon's, where a bucket's name is nobody else's, or not in a store at all. Settings of
+// which nothing can be made open no storage either.
+std::string store_of(const std::string& location) {
+  if (!is_s3_location(location)) return {};
+  const auto endpoint = resolve_s3_endpoint(location, process_surroundings());
+  return endpoint && endpoint->source != kDefaultSource ? endpoint->value : std::string();
+}
+
 }  // namespace
+
+std::string place_directory_of_any_store(const std::string& cache, const std::string& location,
+                                         const std::string& id) {
+  return directory_of(cache, fmt::format("{}\n{}", canonical_location(location), id));
+}
 
 std::string place_directory(const std::string& cache, const std::string& location,
                             const std::string& id) {
-  const Sha256Digest digest =
-      Sha256::of(as_bytes(fmt::format("{}\n{}", canonical_location(location), id)));
-  return fmt::format("{}/{}", cache, to_hex(ByteView(digest).first(16)));
+  const std::string store = store_of(location);
+  if (store.empty()) return place_directory_of_any_store(cache, location, id);
+  return directory_of(cache, fmt::format("{}\n{}\n{}", store, canonical_location(location), id));
 }
 
 std::vector<std::string> cache_directories(const std::string& chosen) {

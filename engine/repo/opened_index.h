@@ -15,7 +15,9 @@ struct OpenedIndex {
   std::string directory;  // private to the repository
 };
 // `id`: what the repository calls itself. It and the place together are its identity: a copy
-// elsewhere, or a stranger that claims the same identity, has an index of its own.
+// elsewhere, or a stranger that claims the same identity, has an index of its own. An object
+// store's endpoint belongs to the place, since two may have a bucket of one name; all of Amazon's
+// are one.
 Result<OpenedIndex> open_index(const RepositoryOptions& options, const std::string& id,
                                PageIndex::Kind kind);
 
@@ -24,6 +26,9 @@ std::vector<std::string> cache_directories(const std::string& chosen);
 // In there, what belongs to a place and to what is called `id` in it.
 std::string place_directory(const std::string& cache, const std::string& location,
                             const std::string& id);
+// The same as it was called when an object store's endpoint was no part of it.
+std::string place_directory_of_any_store(const std::string& cache, const std::string& location,
+                                         const std::string& id);
 
 // A directory in a place like /tmp, where anybody may make one of that name first: there
 // afterwards, no link, ours, closed to everybody else; otherwise kIo.

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <limits>
+#include <system_error>
 
 #include "engine/core/hash.h"
 #include "engine/repo/opened_index.h"
@@ -12,6 +14,7 @@
 namespace epochfs::engine {
 namespace {
 
+constexpr std::string_view kDirectory = "outbox";
 constexpr std::string_view kStateFile = "state";
 constexpr std::uint64_t kStateBytesMax = 64ULL << 30U;
 constexpr std::uint64_t kOutboxMagic = 0x31786f62747a6665;  // "efztbox1"
@@ -97,6 +100,23 @@ Result<ZlayerOutbox::Kept> parse_kept(ByteView bytes) {
   return kept;
 }
 
+// What was kept before an object store's endpoint was part of the name belongs to the first that
+// asks for it. A lock in there goes with it.
+std::string place_of(const std::string& cache, const std::string& location,
+                     const std::string& source, bool may_move) {
+  const std::string id = "zlayer outbox\n" + source;
+  std::string place = place_directory(cache, location, id);
+  std::string before = place_directory_of_any_store(cache, location, id);
+  std::error_code error;
+  const bool is_elsewhere =
+      place != before && !std::filesystem::exists(place, error) &&
+      std::filesystem::exists(fmt::format("{}/{}/{}", before, kDirectory, kStateFile), error);
+  if (!is_elsewhere) return place;
+  if (!may_move) return before;
+  std::filesystem::rename(before, place, error);
+  return error ? before : place;
+}
+
 }  // namespace
 
 Result<ZlayerOutbox> ZlayerOutbox::open(const std::string& cache_directory,
@@ -105,9 +125,9 @@ Result<ZlayerOutbox> ZlayerOutbox::open(const std::string& cache_directory,
   std::optional<Error> failure;
   for (const std::string& cache : cache_directories(cache_directory)) {
     ZlayerOutbox outbox;
-    outbox.files_ = open_local_storage(
-        place_directory(cache, location, "zlayer outbox\n" + source) + "/outbox");
     auto opened = lock == Lock::kNone ? Result<void>() : claim_cache_directory(cache);
+    outbox.files_ = open_local_storage(place_of(cache, location, source, lock != Lock::kNone) +
+                                       "/" + std::string(kDirectory));
     if (opened && lock != Lock::kNone) opened = outbox.lock(lock == Lock::kWaitFor);
     if (opened) opened = outbox.load();
     if (opened) return outbox;

@@ -65,12 +65,17 @@ class Resolver {
     TRY(check_region(settings.region));
     settings.ca_bundle = ca_bundle();
     TRY_ASSIGN(settings.attempts_max, attempts_max());
-    const auto endpoint = custom_endpoint();
-    settings.endpoint = endpoint ? *endpoint : amazon(settings.region.value);
-    TRY(check_endpoint(settings.endpoint));
-    settings.path_style = path_style(endpoint.has_value(), settings.location.bucket);
+    TRY_ASSIGN(settings.endpoint, endpoint());
+    settings.path_style = path_style(custom_endpoint().has_value(), settings.location.bucket);
     TRY_ASSIGN(settings.credentials, credentials(settings.location));
     return settings;
+  }
+
+  Result<Text> endpoint() const {
+    const auto custom = custom_endpoint();
+    Text endpoint = custom ? *custom : amazon(region().value);
+    TRY(check_endpoint(endpoint));
+    return endpoint;
   }
 
  private:
@@ -139,7 +144,7 @@ class Resolver {
   static Text amazon(const std::string& region) {
     const std::string_view domain =
         region.starts_with("cn-") ? "amazonaws.com.cn" : "amazonaws.com";
-    return {fmt::format("https://s3.{}.{}", region, domain), "default"};
+    return {fmt::format("https://s3.{}.{}", region, domain), std::string(kDefaultSource)};
   }
 
   // A bucket with dots or capitals in a host name does not fit Amazon's certificate or any name.
@@ -275,6 +280,13 @@ S3Surroundings process_surroundings() {
 Result<S3Settings> resolve_s3_settings(std::string_view location, const S3Surroundings& from) {
   TRY_ASSIGN(const Resolver resolver, Resolver::prepare(from));
   return resolver.settings(location);
+}
+
+Result<Sourced<std::string>> resolve_s3_endpoint(std::string_view location,
+                                                 const S3Surroundings& from) {
+  TRY(parse_s3_location(location));
+  TRY_ASSIGN(const Resolver resolver, Resolver::prepare(from));
+  return resolver.endpoint();
 }
 
 }  // namespace epochfs::engine

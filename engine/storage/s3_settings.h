@@ -22,6 +22,9 @@ struct Sourced {
   std::string source;  // "AWS_REGION", "profile backup in /home/me/.aws/config", "default"
 };
 
+// Of what nobody has set.
+inline constexpr std::string_view kDefaultSource = "default";
+
 struct S3Settings {
   S3Location location;
   Sourced<std::string> endpoint;  // "https://host[:port][/path]", without the bucket
@@ -60,5 +63,8 @@ void choose_endpoint(Sourced<std::string> endpoint);
 // virtual machines are not known. Path style with every endpoint but Amazon's own, and for buckets
 // whose name cannot be part of a host's. A file that may not be read counts only if it was named.
 Result<S3Settings> resolve_s3_settings(std::string_view location, const S3Surroundings& from);
+// The endpoint alone, for which nobody needs credentials.
+Result<Sourced<std::string>> resolve_s3_endpoint(std::string_view location,
+                                                 const S3Surroundings& from);
 
 }  // namespace epochfs::engine

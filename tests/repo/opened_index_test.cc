@@ -3,8 +3,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 
+#include "engine/repo/zlayer_outbox.h"
 #include "tests/repo/repository_fixture.h"
 
 namespace epochfs::engine {
@@ -31,6 +33,54 @@ TEST(ClaimDirectoryTest, TakesOnlyWhatIsOursAlone) {
     ASSERT_EQ(::chown(path.c_str(), 65534, 65534), 0);
     EXPECT_FALSE(claim_directory(path)) << "of another user";
   }
+}
+
+// The variables that an endpoint may come from, as a test wants them.
+class PlaceDirectoryTest : public testing::Test {
+ protected:
+  PlaceDirectoryTest() {
+    for (const char* name : {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_PROFILE"})
+      ::unsetenv(name);
+    ::setenv("AWS_CONFIG_FILE", "/nowhere", 1);
+    ::setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere", 1);
+  }
+  ~PlaceDirectoryTest() override {
+    for (const char* name :
+         {"AWS_ENDPOINT_URL_S3", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"})
+      ::unsetenv(name);
+  }
+  static std::string directory_by(const char* endpoint) {
+    ::setenv("AWS_ENDPOINT_URL_S3", endpoint, 1);
+    return place_directory("/cache", "s3://bucket/app", "id");
+  }
+};
+
+TEST_F(PlaceDirectoryTest, TellsStoresApartThatHaveABucketOfOneName) {
+  const std::string one = directory_by("http://one:9000");
+  EXPECT_EQ(directory_by("http://one:9000/"), one);
+  EXPECT_NE(directory_by("http://two:9000"), one);
+  const std::string before = place_directory_of_any_store("/cache", "s3://bucket/app", "id");
+  EXPECT_NE(one, before);
+  EXPECT_EQ(directory_by(""), before) << "Amazon's";
+}
+
+TEST_F(PlaceDirectoryTest, FindsAnOutboxFromBeforeThat) {
+  const TemporaryDirectory cache;
+  ::setenv("AWS_ENDPOINT_URL_S3", "http://one:9000", 1);
+  const std::string before =
+      place_directory_of_any_store(cache / "c", "s3://bucket/app", "zlayer outbox\n/app.db");
+  std::filesystem::create_directories(before + "/outbox");
+  write_file(before + "/outbox/state", "kept");
+  const auto open = [&](ZlayerOutbox::Lock lock) {
+    const auto outbox = ZlayerOutbox::open(cache / "c", "s3://bucket/app", "/app.db", lock);
+    EXPECT_TRUE(outbox) << outbox.error().text;
+    return outbox->directory();
+  };
+  EXPECT_EQ(open(ZlayerOutbox::Lock::kNone), before + "/outbox");
+  const std::string now = open(ZlayerOutbox::Lock::kTake);
+  EXPECT_NE(now, before + "/outbox");
+  EXPECT_TRUE(std::filesystem::exists(now + "/state"));
+  EXPECT_EQ(open(ZlayerOutbox::Lock::kNone), now);
 }
 
 }  // namespace

@@ -9,8 +9,8 @@
 namespace epochfs::test {
 
 ProcessResult killed_after(int answered, const std::vector<std::string>& words,
-                           ProcessOptions options) {
-  FaultyProxy proxy(RealS3::port());
+                           ProcessOptions options, int port) {
+  FaultyProxy proxy(RealS3::port(), port);
   proxy.fail({.fault = ProxyFault::kSilence, .after = answered, .times = 1'000'000});
   for (const auto& [name, value] : RealS3::environment(proxy.port()))
     options.environment[name] = value;

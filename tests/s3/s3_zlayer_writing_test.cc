@@ -24,17 +24,23 @@ class S3ZlayerWritingTest : public RealS3Test {
  protected:
   [[nodiscard]] ProcessOptions options(int by_port, const std::string& cache) const {
     ProcessOptions options{.environment = RealS3::environment(by_port)};
+    options.environment["AWS_MAX_ATTEMPTS"] = "4";  // nobody comes back while it waits
     options.environment["EPOCHFS_CACHE_DIR"] = directory_ / cache;
     return options;
   }
   [[nodiscard]] std::vector<std::string> words() const {
     return {EPOCHFS_COMMAND, "backup", database_, place_, "--format", "zlayer"};
   }
-  [[nodiscard]] ProcessResult back_up(int by_port = 0, const std::string& cache = "cache") const {
-    return run(words(), options(by_port, cache));
+  [[nodiscard]] ProcessResult back_up(const std::string& cache = "cache") const {
+    const FaultyProxy way(RealS3::port(), port_);
+    return run(words(), options(port_, cache));
+  }
+  // While nobody answers.
+  [[nodiscard]] ProcessResult back_up_in_vain() const {
+    return run(words(), options(port_, "cache"));
   }
   std::string must_back_up(const std::string& cache = "cache") const {
-    const ProcessResult done = back_up(0, cache);
+    const ProcessResult done = back_up(cache);
     EXPECT_EQ(done.exit_code, 0) << done.out << done.err;
     return done.out;
   }
@@ -85,9 +91,6 @@ class S3ZlayerWritingTest : public RealS3Test {
     for (std::size_t i = 0; i < moments.size(); ++i)
       EXPECT_TRUE(restored(i + 1) == moments[i].image) << "epoch " << i + 1;
   }
-  // Where nobody answers.
-  static int closed_port() { return FaultyProxy(RealS3::port()).port(); }
-
   void use_place(const std::string& name) {
     key_ = fmt::format("{}/{}", prefix_, name);
     place_ = fmt::format("s3://{}/{}", RealS3::kBucket, key_);
@@ -97,6 +100,8 @@ class S3ZlayerWritingTest : public RealS3Test {
   const std::string database_ = directory_ / "app.db";
   std::string key_ = prefix_ + "/place";
   std::string place_ = fmt::format("s3://{}/{}", RealS3::kBucket, key_);
+  // What a backup keeps is kept for the server by which it was told to go: always the same.
+  const int port_ = FaultyProxy(RealS3::port()).port();
 };
 
 TEST_F(S3ZlayerWritingTest, StoresEveryTransaction) {
@@ -114,10 +119,9 @@ TEST_F(S3ZlayerWritingTest, StoresEveryTransaction) {
 TEST_F(S3ZlayerWritingTest, KeepsWhatCannotBeSentUntilTheStoreIsBack) {
   SqliteHistory history(database_, 40);
   must_back_up();
-  const int nobody = closed_port();
   for (const std::size_t kept : {2U, 4U}) {
     history.commit(2);
-    const ProcessResult away = back_up(nobody);
+    const ProcessResult away = back_up_in_vain();
     EXPECT_EQ(away.exit_code, 14) << away.err;
     EXPECT_NE(
         away.err.find(fmt::format("{} new epochs are kept in {}", kept, directory_ / "cache")),
@@ -138,7 +142,7 @@ TEST_F(S3ZlayerWritingTest, SaysWhatIsLostWhenThePlaceHasGoneOnWithoutIt) {
   SqliteHistory history(database_, 40);
   must_back_up();
   history.commit(2);
-  ASSERT_EQ(back_up(closed_port()).exit_code, 14);
+  ASSERT_EQ(back_up_in_vain().exit_code, 14);
   history.commit();
   must_back_up("another-machine");
   history.commit();
@@ -156,13 +160,14 @@ TEST_F(S3ZlayerWritingTest, KeepsWhatItHasWhenTheNewestObjectCannotBeRead) {
   history.commit(1);
   must_back_up();
   history.commit(2);
-  ASSERT_EQ(back_up(closed_port()).exit_code, 14);
-  FaultyProxy proxy(RealS3::port());
-  proxy.fail({.fault = ProxyFault::kAnswer,
-              .method = "GET",
-              .target = "/wal/",
-              .answer = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"});
-  const ProcessResult refused = back_up(proxy.port());
+  ASSERT_EQ(back_up_in_vain().exit_code, 14);
+  std::optional<FaultyProxy> proxy(std::in_place, RealS3::port(), port_);
+  proxy->fail({.fault = ProxyFault::kAnswer,
+               .method = "GET",
+               .target = "/wal/",
+               .answer = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"});
+  const ProcessResult refused = run(words(), options(port_, "cache"));
+  proxy.reset();
   EXPECT_NE(refused.exit_code, 0) << refused.err;
   EXPECT_NE(refused.err.find("HTTP 403"), std::string::npos) << refused.err;
   must_back_up();
@@ -202,7 +207,7 @@ TEST_F(S3ZlayerWritingTest, LeavesTheSnapshotThatCountsWhateverItIsTold) {
 
 TEST_F(S3ZlayerWritingTest, NeedsNothingKeptForAFirstBackup) {
   const SqliteHistory history(database_, 10);
-  const ProcessResult away = back_up(closed_port());
+  const ProcessResult away = back_up_in_vain();
   EXPECT_EQ(away.exit_code, 14);
   EXPECT_EQ(away.err.find("kept"), std::string::npos) << away.err;
   must_back_up();
@@ -225,7 +230,7 @@ TEST_F(S3ZlayerWritingTest, KeepsTheOldOrTheNewStateWhenABackupDies) {
       const auto& moments = history.moments();
       std::vector<std::string> command = words();
       if (what == "snapshot") command.emplace_back("--full");
-      const ProcessResult ended = killed_after(round, command, options(0, "cache"));
+      const ProcessResult ended = killed_after(round, command, options(port_, "cache"), port_);
       killed += ended.exit_code == 128 + SIGKILL ? 1 : 0;
       const bool is_acknowledged = ended.out.find("epoch ") != std::string::npos;
       const auto left = restored_by_rule();
@@ -253,8 +258,9 @@ TEST_F(S3ZlayerWritingTest, LosesNothingToTwoWriters) {
     history.commit();
     std::vector<std::string> command = words();
     if (round % 3 == 0) command.emplace_back("--full");
-    Process one(command, options(0, "one"));
-    Process other(words(), options(0, "other"));
+    const FaultyProxy way(RealS3::port(), port_);
+    Process one(command, options(port_, "one"));
+    Process other(words(), options(port_, "other"));
     int done = 0;
     for (Process* writer : {&one, &other}) {
       const ProcessResult ended = writer->wait();

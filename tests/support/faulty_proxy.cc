@@ -75,9 +75,11 @@ std::string shortened(std::string answer) {
 
 }  // namespace
 
-FaultyProxy::FaultyProxy(int server_port) : server_port_(server_port) {
+FaultyProxy::FaultyProxy(int server_port, int port) : server_port_(server_port) {
   listener_ = UniqueFd(socket_call(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"));
-  sockaddr_in address = loopback(0);
+  const int yes = 1;  // also where one was until just now
+  socket_call(::setsockopt(listener_.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)), "reuse");
+  sockaddr_in address = loopback(port);
   socklen_t size = sizeof(address);
   with_address(address, [&](sockaddr* raw) {
     socket_call(::bind(listener_.get(), raw, size), "bind");

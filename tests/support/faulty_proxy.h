@@ -42,7 +42,8 @@ struct ProxyPlan {
 
 class FaultyProxy {
  public:
-  explicit FaultyProxy(int server_port);
+  // On `port`; 0: one that nobody has.
+  explicit FaultyProxy(int server_port, int port = 0);
   FaultyProxy(const FaultyProxy&) = delete;
   FaultyProxy& operator=(const FaultyProxy&) = delete;
   ~FaultyProxy();
