@@ -57,10 +57,16 @@ class Examination {
     const auto examine = [this](Task&& task) { return examined(std::move(task)); };
     const auto keep = [this](Found&& found) { return kept(std::move(found)); };
     OrderedPipeline<Task, Found> pipeline(0, 2 * thread_count(0), examine, keep);
-    TRY(push(pipeline, listing.snapshots, true));
-    TRY(push(pipeline, listing.copies, false));
-    TRY(pipeline.finish());
-    return flush();
+    const auto examine_all = [&]() -> Result<void> {
+      TRY(push(pipeline, listing.snapshots, true));
+      TRY(push(pipeline, listing.copies, false));
+      return pipeline.finish();
+    };
+    const auto examined_all = examine_all();
+    // What was read is known from now on, also when the next object cannot be: otherwise a place
+    // that takes longer to read than its store ever holds out would never be taken in.
+    TRY(flush());
+    return examined_all;
   }
 
  private:

@@ -1,0 +1,49 @@
+#include "engine/source/zlayer_indexer.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "engine/storage/memory_storage.h"
+#include "tests/support/faulty_storage.h"
+#include "tests/support/temporary_directory.h"
+
+namespace epochfs::engine {
+namespace {
+
+// Copies of a log that hold nothing of use; what counts is how often they are read.
+class ZlayerIndexerTest : public testing::Test {
+ protected:
+  static constexpr std::uint64_t kCopies = 20;
+
+  ZlayerIndexerTest() {
+    for (std::uint64_t i = 0; i < kCopies; ++i) {
+      const auto upload = storage_->create(fmt::format("wal/{:020}.wal.zst", i));
+      EXPECT_TRUE(upload && (*upload)->append(as_bytes("no frame")) && (*upload)->finish());
+    }
+  }
+  Result<DatabaseRow> take_in() {
+    TRY_ASSIGN(const ZlayerListing listing, list_zlayer(*storage_, place_));
+    EXPECT_EQ(listing.copies.size(), kCopies);
+    return take_in_zlayer(*index_, *storage_, place_, listing);
+  }
+
+  const TemporaryDirectory directory_;
+  const ZlayerPlace place_{"", "app", false};
+  std::shared_ptr<FaultyStorage> storage_ = std::make_shared<FaultyStorage>(make_memory_storage());
+  std::shared_ptr<PageIndex> index_ =
+      *PageIndex::open(directory_ / "index", PageIndex::Kind::kKept);
+};
+
+TEST_F(ZlayerIndexerTest, ReadsNothingAgainOfWhatItReadBeforeAFailure) {
+  storage_->fail({.operations = {Operation::kOpen},
+                  .nth = kCopies,
+                  .error = {Code::kUnreachable, "no answer", 0}});
+  EXPECT_EQ(take_in().error().code, Code::kUnreachable);
+  storage_->heal();
+  storage_->reset_counts();
+  EXPECT_TRUE(take_in());
+  EXPECT_LE(storage_->count({Operation::kOpen}), kCopies / 2);
+}
+
+}  // namespace
+}  // namespace epochfs::engine
