@@ -7,6 +7,12 @@
 #include "engine/view/zlayer_view.h"
 
 namespace epochfs::engine {
+namespace {
+
+// Objects that are archived take hours to come back, and each costs requests.
+constexpr auto kRefusedAgain = std::chrono::minutes(1);
+
+}  // namespace
 
 ZlayerDatabase::ZlayerDatabase(ZlayerParts parts, ZlayerPlace place)
     : parts_(std::move(parts)),
@@ -25,12 +31,15 @@ Result<std::shared_ptr<ZlayerDatabase>> ZlayerDatabase::open(const ZlayerParts& 
 Result<std::shared_ptr<const ZlayerDatabase::Taken>> ZlayerDatabase::look(
     const std::shared_ptr<const Taken>& before) const {
   const ZlayerPlace& place = source_->place();
+  const auto now = std::chrono::steady_clock::now();
+  const bool again = !asked_again_ || now - *asked_again_ >= kRefusedAgain;
+  if (again) asked_again_ = now;
   auto taken = std::make_shared<Taken>();
   TRY_ASSIGN(DatabaseRow row, with_newest_manifest([&]() -> Result<DatabaseRow> {
                TRY_ASSIGN(const ZlayerListing listing, list_zlayer(*parts_.storage, place));
                taken->snapshots = listing.snapshots.size();
                taken->copies = listing.copies.size();
-               return take_in_zlayer(*parts_.index, *parts_.storage, place, listing);
+               return take_in_zlayer(*parts_.index, *parts_.storage, place, listing, again);
              }));
   if (before && before->timeline->row() == row) return before;
   taken->timeline =

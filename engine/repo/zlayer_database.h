@@ -6,7 +6,9 @@
 //           and ".db"
 #pragma once
 
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -59,6 +61,8 @@ class ZlayerDatabase final : public StoredDatabase {
   ZlayerParts parts_;
   std::string file_name_;
   std::shared_ptr<const ZlayerSource> source_;
+  // When objects that the storage refuses were asked for last. Looks come one at a time.
+  mutable std::optional<std::chrono::steady_clock::time_point> asked_again_;
   Refreshed<Taken> taken_;
 };
 

@@ -4,12 +4,18 @@
 
 #include <cerrno>
 #include <optional>
+#include <string_view>
 #include <utility>
 
+#include "engine/core/shared_failure.h"
 #include "engine/core/text.h"
 
 namespace epochfs::engine {
 namespace {
+
+// No object ever has it, so that the history is looked at anew the next time: a refusal may end
+// without the object becoming another one.
+constexpr std::string_view kVersionOfRefused = "refused";
 
 bool continues(const DatabaseRow& row, const History& history) {
   if (row.segment_count > history.segment_count()) return false;
@@ -128,7 +134,9 @@ class Intake {
     const DatabaseRow before = without_problems(row_);
     const std::size_t problems_before = row_.problems.size();
     auto taken = history_.take(writer, row_, segment);
-    if (!taken && !is_damage(taken.error())) return tl::unexpected(std::move(taken).error());
+    const bool is_refused = !taken && is_refusal_of_object(taken.error());
+    if (!taken && !is_refused && !is_damage(taken.error()))
+      return tl::unexpected(std::move(taken).error());
     if (!taken) {
       go_back_to(before, problems_before);
       history_.give_up(row_, segment, taken.error());
@@ -136,8 +144,10 @@ class Intake {
       spare_last(row_, **taken);
     }
     for (std::size_t i = problems_before; i < row_.problems.size(); ++i)
-      row_.problems[i].version = history_.version_seen(row_.problems[i].object)
-                                     .value_or(history_.version_of(row_.problems[i].object));
+      row_.problems[i].version = is_refused
+                                     ? std::string(kVersionOfRefused)
+                                     : history_.version_seen(row_.problems[i].object)
+                                           .value_or(history_.version_of(row_.problems[i].object));
     row_.segments_hash = history_.fold(row_.segments_hash, segment);
     row_.segment_count += 1;
     row_.stored_bytes += history_.stored_bytes(segment);

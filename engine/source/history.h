@@ -51,7 +51,7 @@ class History {
 
 // Takes in what the index does not have yet; another history than it was built from replaces that.
 // `again`: also looks anew at a history that has a problem with an object that is another one by
-// now, or that is not current.
+// now, or that is not current. An object that the storage refuses is looked at anew each time.
 //
 // Threads   any; writers of the index take turns, also across processes
 // Cost      one index transaction for many new segments; what is there already is not

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "engine/core/hash.h"
 #include "engine/core/ordered_pipeline.h"
+#include "engine/core/shared_failure.h"
 #include "engine/core/text.h"
 #include "engine/formats/zlayer/facts.h"
 #include "engine/formats/zlayer/object_names.h"
@@ -27,6 +29,9 @@ Result<std::vector<ObjectInfo>> objects_in(const Storage& storage, const std::st
   if (!listing) return tl::unexpected(std::move(listing).error());
   return std::move(listing->objects);
 }
+
+// Makes the sum of a listing another one while objects in it are refused.
+constexpr std::uint64_t kWithRefused = 1;
 
 std::uint64_t sum_of(const ZlayerListing& listing) {
   Xxh3 sum;
@@ -68,6 +73,10 @@ class Examination {
     TRY(flush());
     return examined_all;
   }
+  // Objects that the storage refuses, and what it said.
+  [[nodiscard]] const std::map<std::string, std::string>& refused() const noexcept {
+    return refused_;
+  }
 
  private:
   struct Task {
@@ -77,6 +86,7 @@ class Examination {
   struct Found {
     const ZlayerObject* object = nullptr;
     Bytes facts;
+    std::string refusal;  // instead of facts
   };
   static constexpr std::size_t kBytesAtOnce = std::size_t{8} * 1024 * 1024;
   static constexpr std::size_t kObjectsAtOnce = 256;
@@ -101,15 +111,28 @@ class Examination {
     const std::string name = place_.object(task.object->name);
     const auto blob = storage_.open(name);
     if (!blob && blob.error().code == Code::kNotFound) return changed(storage_, name);
+    Found found{task.object, {}, {}};
+    if (!blob && is_refusal_of_object(blob.error())) {
+      found.refusal = blob.error().text;
+      return found;
+    }
     if (!blob) return tl::unexpected(blob.error());
     if ((*blob)->version() != task.object->info.version) return changed(storage_, name);
-    Found found{task.object, {}};
-    TRY_ASSIGN(found.facts,
-               task.is_snapshot ? examine_zlayer_snapshot(*blob) : examine_zlayer_wal(*blob));
+    auto facts = task.is_snapshot ? examine_zlayer_snapshot(*blob) : examine_zlayer_wal(*blob);
+    if (!facts && is_refusal_of_object(facts.error())) {
+      found.refusal = facts.error().text;
+      return found;
+    }
+    if (!facts) return tl::unexpected(std::move(facts).error());
+    found.facts = *std::move(facts);
     return found;
   }
 
   Result<void> kept(Found&& found) {
+    if (!found.refusal.empty()) {
+      refused_.emplace(found.object->name, std::move(found.refusal));
+      return {};
+    }
     bytes_ += found.facts.size();
     found_.push_back(std::move(found));
     if (bytes_ < kBytesAtOnce && found_.size() < kObjectsAtOnce) return {};
@@ -133,14 +156,17 @@ class Examination {
   const ZlayerPlace& place_;
   std::vector<Found> found_;  // not in the index yet
   std::size_t bytes_ = 0;
+  std::map<std::string, std::string> refused_;
 };
 
 // What the objects hold, as the derivation wants it. The facts point into the index.
 class Gathered {
  public:
   Result<void> add(const PageIndex::Reader& reader, const ZlayerPlace& place,
-                   const ZlayerListing& listing) {
+                   const ZlayerListing& listing,
+                   const std::map<std::string, std::string>& refused) {
     for (const ZlayerObject& object : listing.snapshots) {
+      if (is_refused(object, refused)) continue;
       TRY_ASSIGN(const zlayer::Facts facts, facts_of(reader, place, object));
       if (const auto* snapshot = std::get_if<zlayer::SnapshotFacts>(&facts.of)) {
         snapshots.push_back({object.name, object.taken, *snapshot});
@@ -150,6 +176,7 @@ class Gathered {
       }
     }
     for (const ZlayerObject& object : listing.copies) {
+      if (is_refused(object, refused)) continue;
       TRY_ASSIGN(const zlayer::Facts facts, facts_of(reader, place, object));
       if (const auto* log = std::get_if<zlayer::WalFacts>(&facts.of)) {
         copies.push_back({object.name, object.info.modified, *log});
@@ -166,8 +193,17 @@ class Gathered {
   std::vector<SegmentRow> rows;  // of the snapshots, then of the copies
   std::vector<IndexProblem> problems;
   std::vector<std::string> notes;
+  bool is_whole = true;  // nothing was refused
 
  private:
+  bool is_refused(const ZlayerObject& object, const std::map<std::string, std::string>& refused) {
+    const auto found = refused.find(object.name);
+    if (found == refused.end()) return false;
+    is_whole = false;
+    problems.push_back({object.name, found->second, Epoch(0), Epoch(0), object.info.version});
+    return true;
+  }
+
   static Result<zlayer::Facts> facts_of(const PageIndex::Reader& reader, const ZlayerPlace& place,
                                         const ZlayerObject& object) {
     TRY_ASSIGN(const auto bytes,
@@ -244,7 +280,7 @@ Result<DatabaseRow> write_history(PageIndex& index, const ZlayerPlace& place,
   } else {
     TRY_ASSIGN(row.number, writer.begin_database(name));
   }
-  row.segments_hash = sum_of(listing);
+  row.segments_hash = sum_of(listing) ^ (gathered.is_whole ? 0 : kWithRefused);
   row.segment_count = static_cast<std::uint32_t>(gathered.rows.size());
   row.epoch_count = history.epochs.size();
   row.oldest = Epoch(history.epochs.empty() ? 0 : 1);
@@ -303,16 +339,21 @@ Result<ZlayerListing> list_zlayer(const Storage& storage, const ZlayerPlace& pla
 }
 
 Result<DatabaseRow> take_in_zlayer(PageIndex& index, const Storage& storage,
-                                   const ZlayerPlace& place, const ZlayerListing& listing) {
+                                   const ZlayerPlace& place, const ZlayerListing& listing,
+                                   bool again) {
   {
+    const std::uint64_t sum = sum_of(listing);
     TRY_ASSIGN(const PageIndex::Reader reader, index.read());
     TRY_ASSIGN(auto row, reader.database(place.history()));
-    if (row && row->segments_hash == sum_of(listing)) return *std::move(row);
+    const bool is_known = row && (row->segments_hash == sum ||
+                                  (!again && row->segments_hash == (sum ^ kWithRefused)));
+    if (is_known) return *std::move(row);
   }
-  TRY(Examination(index, storage, place).run(listing));
+  Examination examination(index, storage, place);
+  TRY(examination.run(listing));
   TRY_ASSIGN(const PageIndex::Reader reader, index.read());
   Gathered gathered;
-  TRY(gathered.add(reader, place, listing));
+  TRY(gathered.add(reader, place, listing, examination.refused()));
   ZlayerHistory history =
       derive_zlayer_history(gathered.snapshots, gathered.copies, place.with_unproven);
   return write_history(index, place, listing, gathered, std::move(history));

@@ -41,8 +41,10 @@ struct ZlayerListing {
 // Objects that are called as the replicator calls them; there may be none.
 Result<ZlayerListing> list_zlayer(const Storage& storage, const ZlayerPlace& place);
 
-// Errors of the storage and the index. kBusy: an object was replaced or removed meanwhile.
+// Errors of the storage and the index. kBusy: an object was replaced or removed meanwhile. One that
+// the storage refuses is a problem, and is asked for again when `again` says so.
 Result<DatabaseRow> take_in_zlayer(PageIndex& index, const Storage& storage,
-                                   const ZlayerPlace& place, const ZlayerListing& listing);
+                                   const ZlayerPlace& place, const ZlayerListing& listing,
+                                   bool again = true);
 
 }  // namespace epochfs::engine

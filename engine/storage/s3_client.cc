@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <charconv>
 #include <random>
 #include <thread>
@@ -77,9 +78,20 @@ std::string_view advice(const S3Answer& answer) {
     return "; check the credentials";
   if (answer.http.status == 301 || code == "AuthorizationHeaderMalformed")
     return "; check AWS_REGION and the endpoint";
+  if (code == "InvalidObjectState")
+    return "; it is archived, as by a rule of the bucket: restore the object first";
   if (answer.http.status == 401 || answer.http.status == 403)
     return "; check the credentials and what they allow";
   return "";
+}
+
+// It is about this object, not about who asks or for what bucket.
+bool refuses_object(const S3Request& request, const S3Answer& answer) {
+  if (request.key.empty() || (request.method != "GET" && request.method != "HEAD")) return false;
+  if (answer.http.status != 403 && answer.http.status != 405) return false;
+  const std::string& code = answer.failure.code;  // none in the answer to a HEAD
+  return code.empty() || code == "AccessDenied" || code == "InvalidObjectState" ||
+         code == "MethodNotAllowed";
 }
 
 std::string region_of(const S3Answer& answer) {
@@ -253,7 +265,10 @@ Failure S3Client::refused(const S3Request& request, const S3Answer& answer,
     text += fmt::format("; the bucket is in region {}", shortened(region));
   if (answer.http.oversized) return Error::corrupt(std::move(text));
   const bool is_full = answer.http.status == 507 || answer.failure.code == "QuotaExceeded";
-  return is_full ? Error::no_space(std::move(text)) : Error::unreachable(std::move(text));
+  if (is_full) return Error::no_space(std::move(text));
+  Failure failure = Error::unreachable(std::move(text));
+  if (refuses_object(request, answer)) failure.value().system_errno = EACCES;
+  return failure;
 }
 
 Result<S3Answer> S3Client::send_expecting_success(const S3Request& request,

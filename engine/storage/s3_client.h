@@ -71,7 +71,8 @@ class S3Client {
 
   // `what` names the object in errors.
   Result<S3Answer> send(const S3Request& request, std::string_view what) const;
-  // kUnreachable, kNoSpace or kCorrupt: what the server said, and what can be done about it.
+  // kUnreachable, kNoSpace or kCorrupt: what the server said, and what can be done about it. With
+  // EACCES: refused is this object, and others may not be.
   [[nodiscard]] Failure refused(const S3Request& request, const S3Answer& answer,
                                 std::string_view what) const;
   // send(), where all but success is refused().

@@ -2,6 +2,7 @@
 // and no answer is taken for what it is not.
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <chrono>
 #include <ostream>
 #include <thread>
@@ -307,6 +308,22 @@ TEST_F(S3FaultsTest, OutlastsAStoreThatIsBusyForAFewSeconds) {
   });
   const auto content = store->get("data", 10);
   EXPECT_TRUE(content) << content.error().text;
+}
+
+TEST_F(S3FaultsTest, TellsARefusedObjectFromARefusedUser) {
+  const auto store = storage();
+  const auto failure = [&](std::string_view status, std::string_view code) {
+    proxy_.fail({.fault = ProxyFault::kAnswer, .answer = answer(status, code)});
+    return store->get("data", 10).error();
+  };
+  const Error archived = failure("403 Forbidden", "InvalidObjectState");
+  EXPECT_EQ(archived.code, Code::kUnreachable);
+  EXPECT_EQ(archived.system_errno, EACCES);
+  EXPECT_NE(archived.text.find("restore the object first"), std::string::npos) << archived.text;
+  EXPECT_EQ(failure("405 Not Allowed", "MethodNotAllowed").system_errno, EACCES);
+  EXPECT_EQ(failure("403 Forbidden", "SignatureDoesNotMatch").system_errno, 0);
+  proxy_.fail({.fault = ProxyFault::kAnswer, .answer = answer("403 Forbidden", "AccessDenied")});
+  EXPECT_EQ(store->list("").error().system_errno, 0);
 }
 
 TEST_F(S3FaultsTest, AsksOnceWhatIsRefusedForGood) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <map>
 
 #include "tests/support/temporary_directory.h"
@@ -10,7 +11,7 @@
 namespace epochfs::engine {
 namespace {
 
-enum class Segment { kGood, kDamaged, kUnreachable };
+enum class Segment { kGood, kDamaged, kUnreachable, kRefused };
 
 // Segment n brings epoch n + 1. Also a damaged one writes it before it turns out to be damaged.
 class FakeHistory final : public History {
@@ -41,6 +42,8 @@ class FakeHistory final : public History {
       case Segment::kDamaged:
         add_problem(row, {"half", "of what was read", {}, {}});
         return Error::corrupt("damaged");
+      case Segment::kRefused:
+        return tl::unexpected(Error{Code::kUnreachable, "archived", EACCES});
       case Segment::kUnreachable:
         break;
     }
@@ -135,6 +138,22 @@ TEST_F(HistoryTest, KeepsWhatCameBeforeASegmentThatCannotBeReached) {
   add(Segment::kUnreachable);
   EXPECT_EQ(take_in(*index_, history_, true).error().code, Code::kUnreachable);
   EXPECT_EQ(stored().segment_count, 3U);
+}
+
+TEST_F(HistoryTest, GoesOnBehindASegmentThatIsRefusedUntilItIsNot) {
+  add(Segment::kGood);
+  add(Segment::kRefused);
+  add(Segment::kGood);
+  const auto row = take_in(*index_, history_, true);
+  ASSERT_TRUE(row) << row.error().text;
+  EXPECT_EQ(row->epoch_count, 2U);
+  ASSERT_EQ(row->problems.size(), 1U);
+  EXPECT_EQ(row->problems[0].text, "archived");
+  history_.segments[1] = Segment::kGood;
+  const auto later = take_in(*index_, history_, true);
+  ASSERT_TRUE(later) << later.error().text;
+  EXPECT_EQ(later->epoch_count, 3U);
+  EXPECT_TRUE(later->problems.empty());
 }
 
 TEST_F(HistoryTest, ReadsSoundSegmentsOnce) {

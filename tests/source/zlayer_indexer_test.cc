@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cerrno>
+
 #include "engine/storage/memory_storage.h"
 #include "tests/support/faulty_storage.h"
 #include "tests/support/temporary_directory.h"
@@ -21,10 +24,10 @@ class ZlayerIndexerTest : public testing::Test {
       EXPECT_TRUE(upload && (*upload)->append(as_bytes("no frame")) && (*upload)->finish());
     }
   }
-  Result<DatabaseRow> take_in() {
+  Result<DatabaseRow> take_in(bool again = true) {
     TRY_ASSIGN(const ZlayerListing listing, list_zlayer(*storage_, place_));
     EXPECT_EQ(listing.copies.size(), kCopies);
-    return take_in_zlayer(*index_, *storage_, place_, listing);
+    return take_in_zlayer(*index_, *storage_, place_, listing, again);
   }
 
   const TemporaryDirectory directory_;
@@ -43,6 +46,22 @@ TEST_F(ZlayerIndexerTest, ReadsNothingAgainOfWhatItReadBeforeAFailure) {
   storage_->reset_counts();
   EXPECT_TRUE(take_in());
   EXPECT_LE(storage_->count({Operation::kOpen}), kCopies / 2);
+}
+
+TEST_F(ZlayerIndexerTest, GoesOnWithoutAnObjectThatIsRefusedUntilItIsNot) {
+  const Fault refusal = {.operations = {Operation::kRead},
+                         .error = {Code::kUnreachable, "archived", EACCES}};
+  storage_->fail(refusal);
+  const auto row = take_in();
+  ASSERT_TRUE(row) << row.error().text;
+  const auto is_archived = [](const IndexProblem& problem) { return problem.text == "archived"; };
+  EXPECT_EQ(std::ranges::count_if(row->problems, is_archived), 1);
+  EXPECT_EQ(*take_in(false), *row);
+  storage_->reset_counts();
+  const auto later = take_in();
+  ASSERT_TRUE(later);
+  EXPECT_EQ(std::ranges::count_if(later->problems, is_archived), 0);
+  EXPECT_EQ(storage_->count({Operation::kOpen}), 1U) << "only that one";
 }
 
 }  // namespace
