@@ -11,6 +11,7 @@
 #include "engine/formats/grafeo/manifest.h"
 #include "engine/formats/native/manifest.h"
 #include "engine/formats/native/seal.h"
+#include "engine/source/zlayer_indexer.h"
 #include "engine/storage/has_object.h"
 #include "engine/storage/local_storage.h"
 #include "engine/storage/s3_storage.h"
@@ -59,6 +60,7 @@ class Examiner {
       if (!storage_->is_remote()) check("lock", [this] { return lock(); });
       try_object();
     } else {
+      if (!readable_.empty()) check("read", [this] { return read_what_is_there(); });
       for (const char* name : {"write", "conditional write"})
         into_.checks.push_back({name, Verdict::kSkipped, "not tried: --read-only"});
     }
@@ -76,17 +78,18 @@ class Examiner {
     return found.has_value();
   }
 
-  Result<std::string> list() const {
+  Result<std::string> list() {
     const auto listing = storage_->list("");
     // A store has no empty directories; there the place comes into being with its first object.
     if (!listing && listing.error().code == Code::kNotFound && storage_->is_remote())
       return std::string("nothing there yet");
     if (!listing) return tl::unexpected(listing.error());
+    if (!listing->objects.empty()) readable_ = listing->objects.front().name;
     return fmt::format("{}, {}", counted(listing->objects.size(), "object"),
                        counted(listing->directories.size(), "directory", "directories"));
   }
 
-  Result<std::string> look_for_repository() const {
+  Result<std::string> look_for_repository() {
     const auto content =
         storage_->get(std::string(native::kRepositoryFile), native::kRepositoryBytesMax);
     if (content) {
@@ -97,7 +100,19 @@ class Examiner {
     if (content.error().code != Code::kNotFound) return tl::unexpected(content.error());
     TRY_ASSIGN(const bool is_of_grafeo, has_object(*storage_, grafeo::kManifestFile));
     if (is_of_grafeo) return std::string("none, but backups of Grafeo's own");
-    return std::string("none yet");
+    TRY_ASSIGN(const ZlayerListing zlayer, list_zlayer(*storage_, {}));
+    if (zlayer.empty()) return std::string("none yet");
+    readable_ = (zlayer.snapshots.empty() ? zlayer.copies : zlayer.snapshots).back().name;
+    return fmt::format("none, but ZLayer's backups: {}, {}",
+                       counted(zlayer.snapshots.size(), "snapshot"),
+                       counted(zlayer.copies.size(), "copy of the log", "copies of the log"));
+  }
+
+  Result<std::string> read_what_is_there() const {
+    TRY_ASSIGN(const auto blob, storage_->open(readable_));
+    Bytes bytes(std::min(blob->size_bytes(), kBytesMax));
+    TRY(blob->read(0, bytes));
+    return fmt::format("{} of {}", counted(bytes.size(), "byte"), printable(readable_));
   }
 
   Result<std::string> lock() const {
@@ -173,6 +188,7 @@ class Examiner {
   const bool read_only_;
   Examination& into_;
   const std::string name_;
+  std::string readable_;  // an object that is there; empty: none was seen
 };
 
 }  // namespace

@@ -32,8 +32,9 @@ struct Examination {
 };
 
 // Tries an object of its own at the place, of a name that nobody else has, and removes it again.
-// `read_only`: tries nothing that changes anything. What fails is in the answer; only settings that
-// make no sense are a failure of this call (those of resolve_s3_settings()).
+// `read_only`: tries nothing that changes anything, and reads of what is there. What fails is in
+// the answer; only settings that make no sense are a failure of this call (those of
+// resolve_s3_settings()).
 Result<Examination> examine(const std::string& location, bool read_only);
 
 }  // namespace epochfs::engine
