@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/core/text.h"
+#include "engine/repo/looked_at.h"
 #include "engine/repo/native_database.h"
 #include "engine/repo/summary.h"
 #include "engine/repo/unpacked_storage.h"
@@ -86,16 +87,17 @@ Result<StoredGrafeoManifest> load_grafeo_manifest(const Storage& storage,
 
 Result<std::vector<GrafeoPlace>> find_grafeo_places(const Storage& storage,
                                                     const std::string& root_name) {
-  TRY_ASSIGN(const bool is_one, has_object(storage, grafeo::kManifestFile));
-  if (is_one) return std::vector<GrafeoPlace>{{"", root_name}};
-  TRY_ASSIGN(Listing listing, storage.list(""));
-  std::vector<GrafeoPlace> places;
-  for (std::string& directory : listing.directories) {
-    GrafeoPlace place{directory, directory};
-    TRY_ASSIGN(const bool is_there, has_object(storage, place.object(grafeo::kManifestFile)));
-    if (is_there) places.push_back(std::move(place));
-  }
-  return places;
+  TRY_ASSIGN(const bool is_root, has_object(storage, grafeo::kManifestFile));
+  if (is_root) return std::vector<GrafeoPlace>{{"", root_name}};
+  TRY_ASSIGN(const Listing listing, storage.list(""));
+  using Found = std::optional<GrafeoPlace>;
+  return look_at_each<GrafeoPlace>(
+      storage, listing.directories, [&](const std::string& directory) -> Result<Found> {
+        GrafeoPlace place{directory, directory};
+        const auto is_one = has_object(storage, place.object(grafeo::kManifestFile));
+        if (!is_one && !is_damage(is_one.error())) return tl::unexpected(is_one.error());
+        return is_one.value_or(false) ? Found(std::move(place)) : Found();
+      });
 }
 
 Result<std::optional<std::string>> gap_before(const Timeline& timeline,

@@ -8,6 +8,7 @@
 #include "engine/core/text.h"
 #include "engine/formats/native/seal.h"
 #include "engine/repo/grafeo_database.h"
+#include "engine/repo/looked_at.h"
 #include "engine/repo/native_database.h"
 #include "engine/repo/opened_index.h"
 #include "engine/storage/open_storage.h"
@@ -76,18 +77,18 @@ Result<std::vector<std::string>> NativeRepository::databases() {
 
 Result<std::vector<std::string>> NativeRepository::list_databases() const {
   TRY_ASSIGN(const Listing listing, parts_.storage->list(""));
-  std::vector<std::string> names;
-  for (const std::string& directory : listing.directories) {
-    // A history that nobody can open now is none that was never there, and nor is one that nobody
-    // can look at: opening it says why.
-    const auto manifest = parts_.storage->stat(manifest_path(directory));
-    bool is_database = manifest || manifest.error().code != Code::kNotFound;
-    if (!is_database) {
-      TRY_ASSIGN(is_database, lost_its_manifest(*parts_.storage, directory));
-    }
-    if (is_database) names.push_back(directory);
-  }
-  return names;
+  using Found = std::optional<std::string>;
+  return look_at_each<std::string>(
+      *parts_.storage, listing.directories, [&](const std::string& directory) -> Result<Found> {
+        // A history that nobody can open now is none that was never there, and nor is one that
+        // nobody can look at: opening it says why.
+        const auto manifest = parts_.storage->stat(manifest_path(directory));
+        bool is_database = manifest || manifest.error().code != Code::kNotFound;
+        if (!is_database) {
+          TRY_ASSIGN(is_database, lost_its_manifest(*parts_.storage, directory));
+        }
+        return is_database ? Found(directory) : Found();
+      });
 }
 
 Result<std::shared_ptr<Database>> NativeRepository::database(const std::string& name) {

@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "engine/core/text.h"
 #include "engine/formats/zlayer/object_names.h"
 #include "engine/repo/grafeo_database.h"
+#include "engine/repo/looked_at.h"
 #include "engine/repo/opened_index.h"
 #include "engine/repo/zlayer_database.h"
 #include "engine/storage/open_storage.h"
@@ -25,14 +27,14 @@ Result<std::vector<ZlayerPlace>> find_places(const Storage& storage, const Zlaye
   auto listing = storage.list("");
   if (!listing && listing.error().code != Code::kNotFound)
     return tl::unexpected(std::move(listing).error());
-  std::vector<ZlayerPlace> places;
-  if (!listing) return places;
-  for (const std::string& directory : listing->directories) {
-    ZlayerPlace place{directory, directory, root.with_unproven};
-    TRY_ASSIGN(const bool is_one, is_place(storage, place));
-    if (is_one) places.push_back(std::move(place));
-  }
-  return places;
+  if (!listing) return std::vector<ZlayerPlace>();
+  using Found = std::optional<ZlayerPlace>;
+  return look_at_each<ZlayerPlace>(storage, listing->directories,
+                                   [&](const std::string& directory) -> Result<Found> {
+                                     ZlayerPlace place{directory, directory, root.with_unproven};
+                                     TRY_ASSIGN(const bool is_one, is_place(storage, place));
+                                     return is_one ? Found(std::move(place)) : Found();
+                                   });
 }
 
 }  // namespace
