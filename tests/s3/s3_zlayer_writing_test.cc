@@ -200,7 +200,7 @@ TEST_F(S3ZlayerWritingTest, LeavesTheSnapshotThatCountsWhateverItIsTold) {
              .target = "metadata.json",
              .times = 1'000,
              .answer = "HTTP/1.1 200 OK\r\nETag: \"other\"\r\nContent-Length: 1\r\n\r\n"});
-  const ProcessResult told = back_up(lies.port());
+  const ProcessResult told = run(words(), options(lies.port(), "cache"));
   EXPECT_EQ(told.exit_code, 11) << told.err;
   EXPECT_TRUE(restored_by_rule() == history.moments().back().image);
 }
