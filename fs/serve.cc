@@ -63,7 +63,7 @@ Result<void> serve_here(const MountOptions& options, const std::string& database
                                                        options.allow_other}));
   claim.reset();
   if (!options.foreground) TRY(start_log_file(options, *repository));
-  if (const auto heard = ready(); !heard) {
+  if (auto heard = ready(); !heard) {
     spdlog::error("{}", engine::printable(heard.error().text));
     return heard;
   }

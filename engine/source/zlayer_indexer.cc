@@ -67,7 +67,7 @@ class Examination {
       TRY(push(pipeline, listing.copies, false));
       return pipeline.finish();
     };
-    const auto examined_all = examine_all();
+    auto examined_all = examine_all();
     // What was read is known from now on, also when the next object cannot be: otherwise a place
     // that takes longer to read than its store ever holds out would never be taken in.
     TRY(flush());
