@@ -91,7 +91,7 @@ Result<void> take_dead_mounts_away(const std::string& mountpoint) {
     // Another may have done so meanwhile, and mounted.
     TRY_ASSIGN(const auto now, mounted_at(mountpoint));
     if (!now || now->device != place->device) continue;
-    const auto unmounted = unmount(mountpoint, true);
+    auto unmounted = unmount(mountpoint, true);
     if (!unmounted && unmounted.error().code != engine::Code::kNotFound) return unmounted;
     spdlog::warn("{}: took away what a dead process had left of its mount of {}", shown, source);
   }

@@ -19,6 +19,13 @@ namespace {
 
 constexpr std::size_t kNameBytesMax = 200;  // names that are made of a name must fit, too
 
+// A link or a FIFO in its place is no manifest. What cannot be looked at may be one.
+Result<bool> has_manifest(const Storage& storage, const GrafeoPlace& place) {
+  auto is_there = has_object(storage, place.object(grafeo::kManifestFile));
+  if (!is_there && is_damage(is_there.error())) return false;
+  return is_there;
+}
+
 // Everything up to the newest segment that could be used is there.
 std::optional<UtcTime> covered_until(const DatabaseRow& row, const grafeo::Manifest& manifest) {
   const auto makes_sense = [](const grafeo::SegmentEntry& entry) { return entry.problem.empty(); };
@@ -87,17 +94,17 @@ Result<StoredGrafeoManifest> load_grafeo_manifest(const Storage& storage,
 
 Result<std::vector<GrafeoPlace>> find_grafeo_places(const Storage& storage,
                                                     const std::string& root_name) {
-  TRY_ASSIGN(const bool is_root, has_object(storage, grafeo::kManifestFile));
-  if (is_root) return std::vector<GrafeoPlace>{{"", root_name}};
+  const GrafeoPlace root{"", root_name};
+  TRY_ASSIGN(const bool is_root, has_manifest(storage, root));
+  if (is_root) return std::vector<GrafeoPlace>{root};
   TRY_ASSIGN(const Listing listing, storage.list(""));
   using Found = std::optional<GrafeoPlace>;
-  return look_at_each<GrafeoPlace>(
-      storage, listing.directories, [&](const std::string& directory) -> Result<Found> {
-        GrafeoPlace place{directory, directory};
-        const auto is_one = has_object(storage, place.object(grafeo::kManifestFile));
-        if (!is_one && !is_damage(is_one.error())) return tl::unexpected(is_one.error());
-        return is_one.value_or(false) ? Found(std::move(place)) : Found();
-      });
+  return look_at_each<GrafeoPlace>(storage, listing.directories,
+                                   [&](const std::string& directory) -> Result<Found> {
+                                     GrafeoPlace place{directory, directory};
+                                     TRY_ASSIGN(const bool is_one, has_manifest(storage, place));
+                                     return is_one ? Found(std::move(place)) : Found();
+                                   });
 }
 
 Result<std::optional<std::string>> gap_before(const Timeline& timeline,

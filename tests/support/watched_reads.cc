@@ -50,7 +50,10 @@ WatchedReads::~WatchedReads() {
 
 // In place of the C library's, which has no other way to read at an offset: under one of its two
 // names every caller in the process comes here.
-extern "C" ssize_t pread64(int descriptor, void* out, size_t size, off64_t offset) {
+extern "C" ssize_t watched_pread(int descriptor, void* out, size_t size,
+                                 off64_t offset) __asm__("pread64");
+
+extern "C" ssize_t watched_pread(int descriptor, void* out, size_t size, off64_t offset) {
   if (const int verdict = epochfs::test::verdict_on(descriptor); verdict != 0) {
     errno = verdict;
     return -1;
