@@ -19,8 +19,8 @@ namespace native = engine::native;
 constexpr std::size_t kCopies = 256;
 constexpr std::size_t kOneByteOf = one_of_many_under_sanitizers(401);
 constexpr std::size_t kOneFileOf = one_of_many_under_sanitizers(31);
-// Of what is read in the same way the cases go on at every so many bytes.
-constexpr std::size_t kOneByteOfOthers = 7;
+// Of what is read in the same way as another one there.
+constexpr std::size_t kOneByteOfOthers = one_of_many_under_sanitizers(7);
 
 class DamageMatrixTest : public testing::Test {
  protected:
