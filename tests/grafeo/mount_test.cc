@@ -89,11 +89,11 @@ TEST_P(RealGrafeoMountTest, OpensAtEveryEpochForSeveralUsersAtOnce) {
   const auto before = names_in_repository();
   std::vector<std::string> command = {"node", path("scripts") + "/check.mjs",
                                       path(GetParam()) + "/oracle.json", pattern()};
-  Process user(command);
+  Process user(command, of_the_engine());
   if (::geteuid() == 0)  // who alone can become somebody else
     command.insert(command.begin(),
                    {"setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"});
-  Process other_user(command);
+  Process other_user(command, of_the_engine());
   for (Process* const reader : {&user, &other_user}) {
     const ProcessResult result = reader->wait();
     EXPECT_EQ(result.exit_code, 0) << result.out << result.err;

@@ -33,6 +33,7 @@ class RealGrafeoTest : public ::testing::Test {
     if (!std::filesystem::exists(script("node_modules/@grafeo-db/js")))
       GTEST_SKIP() << "SKIPPED: Grafeo's engine is not installed; scripts/setup.sh installs it";
     std::filesystem::permissions(directory_.path(), std::filesystem::perms(0755));
+    std::filesystem::permissions(leftovers_.path(), std::filesystem::perms(0777));
   }
 
   [[nodiscard]] std::string path(std::string_view name) const { return directory_ / name; }
