@@ -114,7 +114,7 @@ class WakeSignal {
 using LoopConfig = std::unique_ptr<fuse_loop_config, engine::ClosedBy<fuse_loop_cfg_destroy>>;
 
 // The kernel reads twice as far ahead of who reads a file through as it does by itself: copying one
-// takes 8 % less time (more than that, none). Only root may say so.
+// takes some 6 % less time (reading further, no less). Only root may say so.
 void widen_read_ahead(const std::string& device) {
   constexpr int kKiB = 256;
   std::ofstream("/sys/class/bdi/" + device + "/read_ahead_kb") << kKiB;

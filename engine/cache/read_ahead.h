@@ -1,7 +1,8 @@
 // Workers that do what somebody will want soon.
 //
-// Threads   schedule() from any; tasks run on the workers, in order of arrival; what they throw is
-// dropped Limits    a full queue drops the new task: read-ahead is a favour, never a duty
+// Threads   schedule() from any; tasks run on the workers, in order of arrival
+// Errors    what a task throws is dropped
+// Limits    a full queue drops the new task: read-ahead is a favour, never a duty
 #pragma once
 
 #include <condition_variable>
