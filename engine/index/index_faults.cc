@@ -32,51 +32,55 @@ struct WatchedIndex {
   std::atomic<bool> in_use = false;
   AddressRange map;
   Path file{};
-  Path lock_file{};
 };
 
 constexpr std::array kFaults = {SIGSEGV, SIGBUS};
+constexpr std::string_view kLockEnding = "-lock";
 
 // More at once are not watched.
 std::array<WatchedIndex, 16> watched;
 std::array<struct sigaction, kFaults.size()> before;
 std::mutex watching;
-thread_local MDB_txn* in_call = nullptr;
+thread_local const char* in_call = nullptr;
 
 void say(std::string_view text) {
   [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, text.data(), text.size());
 }
 
-[[noreturn]] void end_with(const WatchedIndex& index) {
-  ::unlink(index.file.data());
-  ::unlink(index.lock_file.data());
+[[noreturn]] void end_with(const char* file) {
+  Path lock_file{};
+  const std::size_t size = std::strlen(file);
+  ::unlink(file);
+  if (size + kLockEnding.size() < lock_file.size()) {
+    std::memcpy(lock_file.data(), file, size);
+    std::memcpy(lock_file.data() + size, kLockEnding.data(), kLockEnding.size());
+    ::unlink(lock_file.data());
+  }
   say("epochfs: the index ");
-  say(index.file.data());
+  say(file);
   say(" is damaged and was removed: once more, and it is built anew (a mount: after `epochfs "
       "umount`)\n");
   ::_exit(1);
 }
 
-void end_if_watched(MDB_env* env) {
+const char* file_of(MDB_env* env) {
   const char* file = nullptr;
-  if (::mdb_env_get_path(env, &file) != 0) return;
-  for (const WatchedIndex& index : watched) {
-    if (index.in_use.load(std::memory_order_acquire) && std::string_view(index.file.data()) == file)
-      end_with(index);
-  }
+  return ::mdb_env_get_path(env, &file) == 0 ? file : nullptr;
 }
 
 // LMDB's own doubts; it aborts when this returns.
-void on_failed_assertion(MDB_env* env, const char* /*what*/) { end_if_watched(env); }
+void on_failed_assertion(MDB_env* env, const char* /*what*/) {
+  if (const char* const file = file_of(env)) end_with(file);
+}
 
 void on_fault(int signal, siginfo_t* info, void* /*context*/) {
   const auto address = std::bit_cast<std::uintptr_t>(info->si_addr);
   for (const WatchedIndex& index : watched) {
     if (index.in_use.load(std::memory_order_acquire) && address >= index.map.begin &&
         address < index.map.end)
-      end_with(index);
+      end_with(index.file.data());
   }
-  if (in_call != nullptr) end_if_watched(::mdb_txn_env(in_call));
+  if (in_call != nullptr) end_with(in_call);
   // It happens again when this returns, to whom it would have happened.
   ::sigaction(signal, &before.at(signal == kFaults[0] ? 0 : 1), nullptr);
 }
@@ -118,13 +122,11 @@ void handle_faults() {
 
 void watch_index(MDB_env* env, const std::string& file) {
   mdb_env_set_assert(env, on_failed_assertion);
-  static const bool handled = (handle_faults(), true);
-  static_cast<void>(handled);
   const std::lock_guard lock(watching);
   for (WatchedIndex& index : watched) {
     if (index.in_use.load(std::memory_order_relaxed)) continue;
     const auto map = map_of(file);
-    if (!map || !put(file, index.file) || !put(file + "-lock", index.lock_file)) return;
+    if (!map || !put(file, index.file)) return;
     index.map = *map;
     index.in_use.store(true, std::memory_order_release);
     return;
@@ -139,7 +141,11 @@ void forget_index(const std::string& file) {
   }
 }
 
-LmdbCall::LmdbCall(MDB_txn* txn) noexcept : outer_(std::exchange(in_call, txn)) {}
+LmdbCall::LmdbCall(const char* file) noexcept : outer_(std::exchange(in_call, file)) {
+  static const bool handled = (handle_faults(), true);
+  static_cast<void>(handled);
+}
+LmdbCall::LmdbCall(MDB_txn* txn) noexcept : LmdbCall(file_of(mdb_txn_env(txn))) {}
 LmdbCall::~LmdbCall() { in_call = outer_; }
 
 }  // namespace epochfs::engine

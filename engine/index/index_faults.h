@@ -13,20 +13,22 @@
 
 namespace epochfs::engine {
 
-// From now on faults in the map of this file are meant, and those of its LmdbCalls.
+// From now on faults in the map of this file are meant too, not only those of its LmdbCalls.
 void watch_index(MDB_env* env, const std::string& file);
 void forget_index(const std::string& file);
 
-// While LMDB follows what the file says, as far as into memory that is not the file's.
+// While LMDB follows what the file says, as far as into memory that is not the file's. `file` must
+// outlive it.
 class LmdbCall {
  public:
+  explicit LmdbCall(const char* file) noexcept;
   explicit LmdbCall(MDB_txn* txn) noexcept;
   LmdbCall(const LmdbCall&) = delete;
   LmdbCall& operator=(const LmdbCall&) = delete;
   ~LmdbCall();
 
  private:
-  MDB_txn* outer_;
+  const char* outer_;
 };
 
 }  // namespace epochfs::engine

@@ -114,6 +114,7 @@ int open_environment(MDB_env* env, const std::string& file, PageIndex::Kind kind
   mdb_env_set_mapsize(env, map_bytes);
   const unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD |
                          (kind == PageIndex::Kind::kScratch ? unsigned{MDB_NOSYNC} : 0U);
+  const LmdbCall call(file.c_str());
   return mdb_env_open(env, file.c_str(), flags, 0600);
 }
 
@@ -180,13 +181,20 @@ Result<std::shared_ptr<PageIndex>> PageIndex::open_once(const std::string& file,
   int dead = 0;
   mdb_reader_check(raw, &dead);
 
+  index->tables_->env = raw;
+  // Only what is not there yet is created, so that nobody waits for a writer without need.
+  TRY_ASSIGN(const bool found, open_tables(raw, *index->tables_, MDB_RDONLY));
+  if (!found) TRY(open_tables(raw, *index->tables_, 0));
+  return index;
+}
+
+Result<bool> PageIndex::open_tables(MDB_env* env, Tables& tables, unsigned flags) {
   MDB_txn* txn_raw = nullptr;
-  if (code = mdb_txn_begin(raw, nullptr, 0, &txn_raw); code != 0)
+  if (const int code = mdb_txn_begin(env, nullptr, flags, &txn_raw); code != 0)
     return lmdb::failure(code, "begin");
   std::unique_ptr<MDB_txn, ClosedBy<mdb_txn_abort>> txn(txn_raw);
-  const LmdbCall call(txn.get());
-  Tables& tables = *index->tables_;
-  tables.env = raw;
+  const LmdbCall call(tables.file.c_str());
+  const bool may_write = flags != MDB_RDONLY;
   const std::array<std::pair<const char*, MDB_dbi*>, kTables> named = {
       {{"meta", &tables.meta},
        {"databases", &tables.databases},
@@ -198,16 +206,19 @@ Result<std::shared_ptr<PageIndex>> PageIndex::open_once(const std::string& file,
        {"extents", &tables.extents},
        {"objects", &tables.objects}}};
   for (const auto& [name, handle] : named) {
-    if (code = mdb_dbi_open(txn.get(), name, MDB_CREATE, handle); code != 0)
-      return open_failure(code, fmt::format("open table {}", name));
+    const int code = mdb_dbi_open(txn.get(), name, may_write ? unsigned{MDB_CREATE} : 0U, handle);
+    if (code == MDB_NOTFOUND && !may_write) return false;
+    if (code != 0) return open_failure(code, fmt::format("open table {}", name));
   }
   std::array<std::byte, 4> layout{};
   store_le(MutableByteView(layout), rows::kIndexLayout);
   TRY_ASSIGN(const auto stored, find({txn.get(), tables.meta}, as_bytes(kLayoutKey)));
   if (stored && !std::ranges::equal(*stored, layout)) return Error::unsupported("index: layout");
+  if (!stored && !may_write) return false;
   if (!stored) TRY(put({txn.get(), tables.meta}, as_bytes(kLayoutKey), layout));
-  if (code = mdb_txn_commit(txn.release()); code != 0) return lmdb::failure(code, "commit");
-  return index;
+  if (const int code = mdb_txn_commit(txn.release()); code != 0)
+    return lmdb::failure(code, "commit");
+  return true;
 }
 
 Result<PageIndex::Reader> PageIndex::read() const {
@@ -481,7 +492,7 @@ Result<void> PageIndex::Writer::commit() && {
   TRY(end_epochs());
   TRY(gathered_->records.flush({reader_.txn_.get(), reader_.tables_->records}));
   // LMDB frees the transaction even when the commit fails, so let go of it first.
-  const LmdbCall call(reader_.txn_.get());
+  const LmdbCall call(reader_.tables_->file.c_str());
   if (const int code = mdb_txn_commit(reader_.txn_.release()); code != 0)
     return lmdb::failure(code, fmt::format("commit to {}", reader_.tables_->file));
   return {};

@@ -164,6 +164,8 @@ class PageIndex {
   struct Tables;
   PageIndex();
   static Result<std::shared_ptr<PageIndex>> open_once(const std::string& file, Kind kind);
+  // False: not all of them are there, and `flags` is MDB_RDONLY.
+  static Result<bool> open_tables(MDB_env* env, Tables& tables, unsigned flags);
 
   std::unique_ptr<MDB_env, void (*)(MDB_env*)> env_;
   std::unique_ptr<Tables> tables_;

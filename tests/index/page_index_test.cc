@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -557,6 +558,29 @@ TEST_F(PageIndexTest, KeepsTheLastCommitWhenAWriterIsKilled) {
   ASSERT_TRUE(row && *row);
   EXPECT_GE((*row)->epoch_count, 20U);
   EXPECT_EQ(reader->epochs((*row)->number, Epoch(1), Epoch(1000), 1000)->size(), 100U);
+}
+
+TEST_F(PageIndexTest, IsOpenedWhileAnotherProcessWrites) {
+  ASSERT_NE(open(), nullptr);
+  std::array<int, 2> writing{};
+  ASSERT_EQ(::pipe(writing.data()), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(60);
+    const auto index = open();
+    auto writer = index->write();
+    const bool said = ::write(writing[1], "w", 1) == 1;
+    while (said) ::pause();
+    ::_exit(1);
+  }
+  char said = 0;
+  ASSERT_EQ(::read(writing[0], &said, 1), 1);
+  EXPECT_NE(open(), nullptr);
+  EXPECT_EQ(::waitpid(child, nullptr, WNOHANG), 0) << "it had to end first";
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  ::close(writing[0]);
+  ::close(writing[1]);
 }
 
 TEST_F(PageIndexTest, IsOneObjectForTwoWhoOpenIt) { EXPECT_EQ(open(), open()); }

@@ -24,10 +24,10 @@ namespace fs = std::filesystem;
 constexpr std::size_t kIndexPage = 4096;
 constexpr std::size_t kCutPages = one_of_many_under_sanitizers(4);
 constexpr std::size_t kFlippedPages = one_of_many_under_sanitizers(4);
-// In a page of LMDB's: its number, flags, bounds, places of items; and items, which grow from its
-// end.
-constexpr std::size_t kFlippedPlaces[] = {0,  3,  10,   12,   13,   14,   15,   16,   17,  18,
-                                          20, 24, 3000, 3600, 3900, 4000, 4040, 4080, 4095};
+// In a page of LMDB's: its number, flags, bounds, places of items; size of the map and of a page in
+// the first ones; and items, which grow from its end.
+constexpr std::size_t kFlippedPlaces[] = {0,  3,  10, 12, 13,   14,   15,   16,   17,   18,   20,
+                                          24, 38, 42, 43, 3000, 3600, 3900, 4000, 4040, 4080, 4095};
 // Before main() it has done nothing yet.
 constexpr int kMillisecondsBetweenKills = static_cast<int>(one_of_many_under_sanitizers(40));
 constexpr int kKills = 20 / static_cast<int>(one_of_many_under_sanitizers(4));
