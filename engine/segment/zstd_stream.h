@@ -25,7 +25,9 @@ class ZstdStream {
   // Fills `out`, but for what is there no more: less than it has room for is the end, and then the
   // object was whole.
   Result<std::size_t> read(MutableByteView out);
-  [[nodiscard]] std::uint64_t plain_bytes() const noexcept { return plain_bytes_; }  // so far
+  // So far: given out, and read for that.
+  [[nodiscard]] std::uint64_t plain_bytes() const noexcept { return plain_bytes_; }
+  [[nodiscard]] std::uint64_t stored_bytes() const noexcept { return read_bytes_; }
 
  private:
   struct Free {

@@ -1,5 +1,6 @@
 // Objects that can only be decompressed from their beginning, as files that can be read anywhere:
-// each is decompressed once into a private directory of the user's cache.
+// each is decompressed once into a private directory of the user's cache. Of whom only the front
+// is wanted, only the front is fetched: up to the next power of two, kFrontBytesMin at least.
 //
 // Trust     none in what lies there: who reads checks what he reads, and calls discard() when it is
 //           not what it must be
@@ -27,6 +28,7 @@ namespace epochfs::engine {
 class DecompressedObjects {
  public:
   static constexpr std::uint64_t kBytesMax = 16ULL << 30U;
+  static constexpr std::uint64_t kFrontBytesMin = 1ULL << 20U;
 
   // `directory`: made when it is needed.
   DecompressedObjects(std::shared_ptr<const Storage> storage, const std::string& directory,
@@ -36,6 +38,7 @@ class DecompressedObjects {
     std::string name;  // in the storage
     std::string version;
     std::uint64_t plain_bytes = 0;
+    std::uint64_t wanted_bytes = plain_bytes;  // from its beginning
   };
   Result<std::shared_ptr<const Blob>> open(const Object& object);
   // What was decompressed of it is damaged: the next open() does it again.
@@ -49,8 +52,16 @@ class DecompressedObjects {
     SharedFailure failure;  // under the mutex
   };
 
-  Result<std::shared_ptr<const Blob>> open_file(const Object& object, const std::string& file);
-  Result<void> decompress(const Object& object, const std::string& file);
+  // So much of an object as a file.
+  struct Front {
+    const Object* object = nullptr;
+    std::uint64_t bytes = 0;
+    std::uint64_t key = 0;
+    std::string file;
+  };
+  static Front front_of(const Object& object, std::uint64_t wanted_bytes);
+  Result<std::shared_ptr<const Blob>> open_file(const Front& front);
+  Result<void> decompress(const Front& front);
   Result<void> make_room(std::uint64_t bytes);
 
   std::shared_ptr<const Storage> storage_;

@@ -73,38 +73,39 @@ Result<std::vector<ZlayerSource::Run>> ZlayerSource::lay_out(const ZlayerContext
   const std::uint64_t zeros = page_hash(Bytes(page_size.bytes()));
 
   std::vector<Run> runs;
-  const auto append = [&](const SegmentRow* object, std::uint64_t offset, std::uint64_t hash) {
+  const auto append = [&](const SegmentRow* object, std::uint64_t epoch_bytes, std::uint64_t offset,
+                          std::uint64_t hash) {
     const bool goes_on =
         !runs.empty() && runs.back().object == object &&
         (object == nullptr ||
          runs.back().offset + runs.back().hashes.size() * page_size.bytes() == offset);
-    if (!goes_on) runs.push_back({object, offset, {}});
+    if (!goes_on) runs.push_back({object, epoch_bytes, offset, {}});
     runs.back().hashes.push_back(hash);
   };
   const auto find = [&](PageNo page) -> Result<void> {
     for (std::size_t i = at.layers.size(); i-- > 0;) {
       const ZlayerContext::Layer& layer = at.layers[i];
       if (const auto frame = logs[i].newest(page, layer.frame)) {
-        append(&layer.log,
+        append(&layer.log, sqlite::wal_frame_offset(layer.frame + 1, page_size),
                sqlite::wal_frame_offset(*frame, page_size) + sqlite::kWalFrameHeaderSize,
                logs[i].frame(*frame).hash);
         return {};
       }
       // The state below ended before the page: what lies there behind its end is gone.
       if (i > 0 && page.get() > at.layers[i - 1].pages) {
-        append(nullptr, 0, zeros);
+        append(nullptr, 0, 0, zeros);
         return {};
       }
     }
     if (const auto hash = base.hash(page)) {
-      append(&at.base, page_size.offset_of(page), *hash);
+      append(&at.base, at.base.image_bytes, page_size.offset_of(page), *hash);
       return {};
     }
     // Nobody ever writes the page of the locks; and where the log before may not be whole, nothing
     // says what a page was that is in none.
     if (page != sqlite::lock_byte_page(page_size) && at.facts.basis != native::Basis::kUnproven)
       return Error::corrupt(fmt::format("page {}: no version of it is stored", page.get()));
-    append(nullptr, 0, zeros);
+    append(nullptr, 0, 0, zeros);
     return {};
   };
   for (std::uint64_t page = pages.first.get(); page <= pages.last.get(); ++page)
@@ -118,7 +119,7 @@ Result<void> ZlayerSource::read_run(const Run& run, PageSize page_size, MutableB
     return {};
   }
   const DecompressedObjects::Object object{place_.object(run.object->filename), run.object->version,
-                                           run.object->image_bytes};
+                                           run.object->image_bytes, run.epoch_bytes};
   const auto is_right = [&] {
     for (std::size_t i = 0; i < run.hashes.size(); ++i) {
       if (page_hash(out.subspan(i * page_size.bytes(), page_size.bytes())) != run.hashes[i])

@@ -61,6 +61,7 @@ class ZlayerSource {
   // Where pages that follow each other lie one behind the other in an object.
   struct Run {
     const SegmentRow* object = nullptr;  // null: pages of zeros, which are in none
+    std::uint64_t epoch_bytes = 0;       // as far as the epoch reaches in it
     std::uint64_t offset = 0;
     std::vector<std::uint64_t> hashes;
   };

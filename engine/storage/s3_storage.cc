@@ -13,7 +13,7 @@
 namespace epochfs::engine {
 namespace {
 
-constexpr int kPagesMax = 10'000;  // of 1,000 keys each: an end for listings that have none
+constexpr int kPagesMax = 10'000;  // an end for listings that have none
 constexpr std::size_t kPageBytesMax = 16 * 1024 * 1024;
 constexpr std::size_t kDeletedAtOnceMax = 1'000;  // S3's limit
 
@@ -127,6 +127,9 @@ class S3Storage final : public Storage {
       return tl::unexpected(std::move(answer).error());
     // A range of an empty object is refused, and a store may not know ranges that count from the
     // end.
+    const bool has_no_such_range =
+        !answer || answer->is_success() || answer->http.status == 416 || answer->http.status == 501;
+    if (!has_no_such_range) return client_->refused(request, *answer, what);
     if (!answer || answer->http.status != 206) return Storage::open_with_tail(name, tail_bytes_max);
     TRY_ASSIGN(Status status, status_of_tail(*answer, tail_bytes_max, what));
     return Tailed{std::make_shared<const S3Blob>(client_, request.key, std::move(status), what),
@@ -253,7 +256,8 @@ class S3Storage final : public Storage {
                       .query = {{"list-type", "2"},
                                 {"prefix", prefix},
                                 {"delimiter", "/"},
-                                {"encoding-type", "url"}},
+                                {"encoding-type", "url"},
+                                {"max-keys", std::to_string(kPageKeysMax)}},
                       .body_bytes_max = kPageBytesMax};
     if (next) request.query.emplace_back("continuation-token", *next);
     TRY_ASSIGN(const S3Answer answer, client_->send_expecting_success(request, what));

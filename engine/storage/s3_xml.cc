@@ -11,6 +11,8 @@
 namespace epochfs::engine {
 namespace {
 
+constexpr const char* kTooMany = "a page of a listing with more keys than were asked for";
+
 std::string child_text(const pugi::xml_node& node, const char* name) {
   return node.child_value(name);
 }
@@ -94,10 +96,12 @@ Result<S3Page> parse_s3_page(ByteView xml) {
     TRY_ASSIGN(object.size_bytes, number(child_text(node, "Size")));
     object.etag = without_quotes(child_text(node, "ETag"));
     object.modified = parse_moment(child_text(node, "LastModified"), UtcTime()).value_or(UtcTime());
+    if (page.objects.size() == kPageKeysMax) return Error::io(kTooMany);
     page.objects.push_back(std::move(object));
   }
   for (const pugi::xml_node& node : root.children("CommonPrefixes")) {
     TRY_ASSIGN(std::string prefix, key_of(node, "Prefix"));
+    if (page.prefixes.size() == kPageKeysMax) return Error::io(kTooMany);
     page.prefixes.push_back(std::move(prefix));
   }
   if (child_text(root, "IsTruncated") == "true") {

@@ -5,6 +5,7 @@
 // Errors    kIo: not the document that was expected
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -24,6 +25,9 @@ struct S3Failure {
   std::string region;  // where the bucket is, when that is the trouble
 };
 std::optional<S3Failure> parse_s3_failure(ByteView xml);  // nullopt: it is no <Error>
+
+// Of each kind, in a page of a listing: what servers give at most.
+inline constexpr std::size_t kPageKeysMax = 1'000;
 
 struct S3Page {
   struct Object {

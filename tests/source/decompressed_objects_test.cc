@@ -9,6 +9,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <thread>
 
 #include "engine/segment/codec.h"
@@ -30,7 +31,7 @@ class DecompressedObjectsTest : public testing::Test {
     if (!storage_->stat(name)) {
       EXPECT_TRUE(storage_->replace(name, *compress_frame(plain, 0, 1), std::nullopt));
     }
-    return {name, storage_->stat(name)->version, kPlainBytes};
+    return {name, storage_->stat(name)->version, kPlainBytes, kPlainBytes};
   }
   void expect_right(DecompressedObjects& objects, int number) {
     const auto blob = objects.open(object(number));
@@ -83,6 +84,35 @@ TEST_F(DecompressedObjectsTest, StandTheirDirectoryBeingRemoved) {
   }
   done = true;
   remover.join();
+}
+
+TEST_F(DecompressedObjectsTest, AreReadAsFarAsTheyAreWanted) {
+  Bytes plain(9 * DecompressedObjects::kFrontBytesMin);
+  std::mt19937 random(1);
+  for (std::byte& byte : plain) byte = static_cast<std::byte>(random());
+  ASSERT_TRUE(storage_->replace("long", *compress_frame(plain, 0, 1), std::nullopt));
+  const std::string version = storage_->stat("long")->version;
+  DecompressedObjects objects(storage_, path_);
+  const auto expect_front = [&](std::uint64_t wanted) {
+    const DecompressedObjects::Object object{"long", version, plain.size(), wanted};
+    const auto blob = objects.open(object);
+    ASSERT_TRUE(blob) << blob.error().text;
+    ASSERT_GE((*blob)->size_bytes(), wanted);
+    Bytes front(wanted);
+    ASSERT_TRUE((*blob)->read(0, front));
+    EXPECT_TRUE(std::ranges::equal(front, ByteView(plain).first(wanted)));
+  };
+  expect_front(1);
+  expect_front(DecompressedObjects::kFrontBytesMin);
+  const std::uint64_t after_first = objects.stored_bytes_read();
+  EXPECT_LT(after_first, 3 * DecompressedObjects::kFrontBytesMin);
+  expect_front(3 * DecompressedObjects::kFrontBytesMin);
+  EXPECT_LT(objects.stored_bytes_read() - after_first, 6 * DecompressedObjects::kFrontBytesMin);
+  expect_front(plain.size());
+  // What is there whole is there in part.
+  const std::uint64_t after_all = objects.stored_bytes_read();
+  for (std::uint64_t wanted = 1; wanted < plain.size(); wanted *= 2) expect_front(wanted);
+  EXPECT_EQ(objects.stored_bytes_read(), after_all);
 }
 
 TEST_F(DecompressedObjectsTest, RemoveWhatADeadProcessLeft) {

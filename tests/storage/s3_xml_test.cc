@@ -62,6 +62,17 @@ TEST(S3XmlTest, RefusesListingsThatMakeNoSense) {
   }
 }
 
+TEST(S3XmlTest, RefusesPagesWithMoreThanWasAskedFor) {
+  for (const std::string& entry :
+       {std::string("<Contents><Key>k</Key><ETag>e</ETag><Size>0</Size></Contents>"),
+        std::string("<CommonPrefixes><Prefix>p</Prefix></CommonPrefixes>")}) {
+    std::string xml = "<ListBucketResult>";
+    for (std::size_t i = 0; i < kPageKeysMax; ++i) xml += entry;
+    EXPECT_TRUE(parse_s3_page(as_bytes(xml + "</ListBucketResult>")));
+    EXPECT_FALSE(parse_s3_page(as_bytes(xml + entry + "</ListBucketResult>")));
+  }
+}
+
 TEST(S3XmlTest, DoesNotCrashOnAnyPrefixOrFlippedBit) {
   for (std::size_t size = 0; size < kPage.size(); ++size)
     EXPECT_FALSE(parse_s3_page(as_bytes(kPage).first(size)));
