@@ -73,6 +73,7 @@ class Derivation {
 
   ZlayerHistory run() {
     gather_generations();
+    weigh_times();
     for (std::uint32_t i = 0; i < generations_.size(); ++i) images_.add(generations_[i].facts(), i);
     for (const ZlayerSnapshot& snapshot : snapshots_) {
       states_.push_back(ZlayerStates(snapshot.facts).state());
@@ -141,6 +142,55 @@ class Derivation {
     return generation;
   }
 
+  // When each snapshot was taken, by the clock that the copies' times are of: by its name, unless
+  // it was stored at quite another time. Then the objects were copied from elsewhere, or that clock
+  // is another; and what was copied in an order of its own has times that say nothing.
+  void weigh_times() {
+    bool is_any_off = false;
+    for (const ZlayerSnapshot& snapshot : snapshots_) {
+      const std::int64_t late = snapshot.stored.get() - snapshot.taken.get();
+      const bool is_off = late > kOffAtLeast || late < -kOffAtLeast;
+      is_any_off = is_any_off || is_off;
+      moments_.push_back(is_off ? snapshot.stored : snapshot.taken);
+    }
+    times_are_void_ = is_any_off && are_in_other_order();
+    if (!times_are_void_) return;
+    history_.notes.emplace_back(
+        "the times of these objects are those of a copy, in another order than they were made in: "
+        "what rests on times is not offered; copy them with their times (cp -p), or in their "
+        "order");
+  }
+
+  // Generations that overlap, although one log comes after the other; or snapshots that all lie on
+  // one side of several logs, as when one directory was copied after the other.
+  [[nodiscard]] bool are_in_other_order() const {
+    std::vector<std::pair<UtcTime, UtcTime>> spans;
+    for (const Generation& generation : generations_)
+      spans.emplace_back(generation.first_seen, generation.last_seen);
+    const bool is_lineage_wrong = !std::ranges::is_sorted(spans);
+    std::ranges::sort(spans);
+    for (std::size_t i = 1; i < spans.size(); ++i) {
+      if (spans[i].first < spans[i - 1].second) return true;
+    }
+    if (is_lineage_wrong) return true;
+    if (moments_.empty() || spans.size() < 2 || (moments_.size() == 1 && is_one_lineage()))
+      return false;
+    const auto [first, last] = std::ranges::minmax(moments_);
+    return last < spans.front().first || first > spans.back().second;
+  }
+
+  // Whether a pair stands without the times: where contents show it, and the order of the logs is
+  // that of their own numbers.
+  [[nodiscard]] bool stands_without_times(const Candidate& candidate) const {
+    return candidate.first_frame > 0 || (candidate.basis == Basis::kShown && is_one_lineage());
+  }
+
+  [[nodiscard]] bool is_one_lineage() const {
+    return std::ranges::all_of(generations_, [&](const Generation& generation) {
+      return generation.lineage() == generations_.front().lineage();
+    });
+  }
+
   // Whether a snapshot that holds a page of the middle of a generation was taken there: then every
   // page that was last written by then is in it, even if a checkpoint was under way.
   [[nodiscard]] static bool is_inside(const SnapshotFacts& snapshot, const WalFacts& facts,
@@ -184,7 +234,7 @@ class Derivation {
     const ZlayerSnapshot& snapshot = snapshots_[place];
     const Generation& generation = generations_[number];
     if (snapshot.facts.page_size() != generation.facts().page_size()) return false;
-    if (snapshot.taken > generation.last_seen) return watched_[place].newest_page_in == number;
+    if (moments_[place] > generation.last_seen) return watched_[place].newest_page_in == number;
     return !watched_[place].is_stale;
   }
 
@@ -194,33 +244,33 @@ class Derivation {
     const ZlayerSnapshot& snapshot = snapshots_[place];
     const Generation& generation = generations_[number];
     const WalFacts& facts = generation.facts();
+    const UtcTime taken = moments_[place];
     const ZlayerEvidence evidence = images_.weigh(snapshot.facts, number);
     if (evidence.stale < number) watched_[place].is_stale = true;
     if (evidence.stale < number) return std::nullopt;
     std::optional<ZlayerMoment> low = evidence.low;
-    if (low && low->generation >= number && low->frame > 0 &&
-        !is_inside(snapshot.facts, generations_[low->generation].facts(), low->frame)) {
+    if (low && low->generation == number && low->frame > 0 &&
+        !is_inside(snapshot.facts, facts, low->frame)) {
       // It is newer than all that is known of that generation. Or, where it is older by its time,
       // it merely holds a page that came to look alike again.
-      if (snapshot.taken > generation.first_seen) return std::nullopt;
+      if (taken > generation.first_seen) return std::nullopt;
       low.reset();
     }
     if (low && low->generation > number) return std::nullopt;
     if (low && low->generation == number && low->frame > 0)
       return Candidate{place, low->frame, Basis::kShown};
-    if (snapshot.taken > generation.last_seen || !counter_fits(snapshot.facts, facts))
-      return std::nullopt;
+    if (taken > generation.last_seen || !counter_fits(snapshot.facts, facts)) return std::nullopt;
     if (number == 0)
       return Candidate{place, 0, facts.sequence() == 0 ? Basis::kShown : Basis::kAssumed};
     if (is_behind_gap(number)) {
       // Whatever was lost came before it only if the log had begun when it was taken.
-      if (snapshot.taken <= generation.first_seen) return std::nullopt;
+      if (taken <= generation.first_seen) return std::nullopt;
       return Candidate{place, 0, Basis::kAssumed};
     }
     if (evidence.holds_end_before) return Candidate{place, 0, Basis::kShown};
     const auto& base = bases_[number - 1];
     const Generation& before = generations_[number - 1];
-    if (base && before.last_seen <= snapshot.taken &&
+    if (base && before.last_seen <= taken &&
         differ_in(before.facts(), snapshots_[*base].facts, snapshot.facts))
       return Candidate{place, 0, Basis::kAssumed};
     return Candidate{place, 0, Basis::kUnproven};
@@ -243,7 +293,9 @@ class Derivation {
                            snapshots_[place].facts.page_size() == generation.facts().page_size();
       if (is_base) found.push_back({place, 0, Basis::kShown});
       if (base) continue;
-      if (const auto candidate = judge(place, number)) found.push_back(*candidate);
+      const auto candidate = judge(place, number);
+      if (candidate && (!times_are_void_ || stands_without_times(*candidate)))
+        found.push_back(*candidate);
     }
     return found;
   }
@@ -253,13 +305,13 @@ class Derivation {
   void settle_unproven(std::vector<Candidate>& candidates) const {
     std::optional<UtcTime> earliest;
     for (const Candidate& candidate : candidates) {
-      const UtcTime taken = snapshots_[candidate.snapshot].taken;
+      const UtcTime taken = moments_[candidate.snapshot];
       if (candidate.first_frame == 0 && candidate.basis != Basis::kUnproven)
         earliest = std::min(earliest.value_or(taken), taken);
     }
     std::erase_if(candidates, [&](const Candidate& candidate) {
       return candidate.basis == Basis::kUnproven &&
-             (!earliest || snapshots_[candidate.snapshot].taken < *earliest);
+             (!earliest || moments_[candidate.snapshot] < *earliest);
     });
     for (Candidate& candidate : candidates) {
       if (candidate.basis == Basis::kUnproven) candidate.basis = Basis::kAssumed;
@@ -278,15 +330,20 @@ class Derivation {
     }
   }
 
-  // The best first: usable from the earliest frame, and late: of two that differ, the earlier one
-  // lacks what the later one has, whatever speaks for it.
+  // The best first: usable from the earliest frame, shown, and late.
   void find_bases(std::uint32_t number) {
     std::vector<Candidate> found = candidates_for(number);
     settle_unproven(found);
-    std::ranges::stable_sort(found, {}, [&](const Candidate& candidate) {
-      return std::tuple(candidate.first_frame, -snapshots_[candidate.snapshot].taken.get());
-    });
     share_evidence(found);
+    std::ranges::stable_sort(found, {}, [&](const Candidate& candidate) {
+      return std::tuple(candidate.first_frame, candidate.basis != Basis::kShown,
+                        -moments_[candidate.snapshot].get());
+    });
+    if (times_are_void_ && !claimed_base(generations_[number])) {
+      for (Candidate& candidate : found) {
+        if (candidate.first_frame == 0) candidate.basis = Basis::kAssumed;
+      }
+    }
     const bool has_base = !found.empty() && found.front().first_frame == 0;
     bases_.push_back(has_base ? std::optional(found.front().snapshot) : std::nullopt);
     candidates_.push_back(std::move(found));
@@ -383,7 +440,7 @@ class Derivation {
                                                     const WalCommit& commit) const {
     UtcTime too_early(std::numeric_limits<std::int64_t>::min());
     for (std::size_t i = 0; i < candidates.size(); ++i) {
-      const UtcTime taken = snapshots_[candidates[i].snapshot].taken;
+      const UtcTime taken = moments_[candidates[i].snapshot];
       if (candidates[i].first_frame > commit.frame || taken < too_early) continue;
       if (coverage[i].covers(facts, commit)) return candidates[i];
       too_early = taken;
@@ -461,13 +518,13 @@ class Derivation {
       facts.basis = Basis::kShown;
       if (snapshot.facts.begins()) {
         known.insert(key(facts));
-        placed_.push_back({place_of_own(snapshot), -1, snapshot.taken, {facts, place, {}}});
+        placed_.push_back({place_of_own(place), -1, moments_[place], {facts, place, {}}});
         continue;
       }
       if (known.contains(key(facts))) continue;  // another name of a commit
       if (const auto at = place_of(place)) {
         known.insert(key(facts));
-        placed_.push_back({*at, -1, snapshot.taken, {facts, place, {}}});
+        placed_.push_back({*at, -1, moments_[place], {facts, place, {}}});
       } else {
         history_.notes.push_back(fmt::format(
             "{}: taken while a checkpoint was under way, so it was never a state of the "
@@ -479,8 +536,8 @@ class Derivation {
 
   // The generation that a snapshot of our own stands before: the one that it was made for, or
   // would have.
-  [[nodiscard]] std::uint32_t place_of_own(const ZlayerSnapshot& snapshot) const {
-    const zlayer::GenerationName& name = *snapshot.facts.begins();
+  [[nodiscard]] std::uint32_t place_of_own(std::size_t place) const {
+    const zlayer::GenerationName& name = *snapshots_[place].facts.begins();
     const std::uint32_t lineage = name.salts.first - name.sequence;
     std::optional<std::uint32_t> behind;
     for (std::uint32_t i = 0; i < generations_.size(); ++i) {
@@ -488,7 +545,7 @@ class Derivation {
       if (generations_[i].facts().sequence() >= name.sequence) return i;
       behind = i + 1;
     }
-    return behind.value_or(first_seen_from(snapshot.taken));
+    return behind.value_or(first_seen_from(moments_[place]));
   }
 
   [[nodiscard]] std::uint32_t first_seen_from(UtcTime taken) const {
@@ -508,7 +565,7 @@ class Derivation {
       if (!inside && is_mixture(snapshot.facts, i, found->first_frame)) return std::nullopt;
       inside = i;
     }
-    return first_seen_from(snapshot.taken);
+    return first_seen_from(moments_[place]);
   }
 
   // A snapshot of our own that is what came right before it, and merely the next base.
@@ -537,6 +594,7 @@ class Derivation {
   }
 
   static constexpr std::size_t kLayersMax = 16;
+  static constexpr std::int64_t kOffAtLeast = std::int64_t{15} * 60 * 1'000'000'000;
 
   struct Watched {
     std::optional<std::uint32_t> newest_page_in{};  // generation of the latest of its pages
@@ -547,6 +605,8 @@ class Derivation {
   std::span<const ZlayerCopy> copies_;
   bool with_unproven_;
   std::vector<Generation> generations_;
+  std::vector<UtcTime> moments_;  // of each snapshot
+  bool times_are_void_ = false;
   ZlayerImages images_;
   std::vector<StateHash> states_;                   // of each snapshot
   std::vector<Watched> watched_;                    // of each snapshot

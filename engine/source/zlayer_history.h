@@ -25,7 +25,8 @@ namespace epochfs::engine {
 
 struct ZlayerSnapshot {
   std::string object;
-  UtcTime taken;
+  UtcTime taken;   // its name
+  UtcTime stored;  // LastModified
   zlayer::SnapshotFacts facts;
 };
 

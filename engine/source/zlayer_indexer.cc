@@ -169,7 +169,7 @@ class Gathered {
       if (is_refused(object, refused)) continue;
       TRY_ASSIGN(const zlayer::Facts facts, facts_of(reader, place, object));
       if (const auto* snapshot = std::get_if<zlayer::SnapshotFacts>(&facts.of)) {
-        snapshots.push_back({object.name, object.taken, *snapshot});
+        snapshots.push_back({object.name, object.taken, object.info.modified, *snapshot});
         rows.push_back(row_of(object, facts, snapshot->page_size()));
       } else {
         add_useless(object, facts);

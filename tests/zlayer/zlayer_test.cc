@@ -5,10 +5,13 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iostream>
 #include <iterator>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "tests/support/process.h"
@@ -41,10 +44,12 @@ class ZlayerTest : public testing::Test, public testing::WithParamInterface<cons
     ASSERT_EQ(made.exit_code, 0) << "EPOCHFS_TEST_SEED=" << seed << "\n" << made.out << made.err;
     std::cout << what << ": EPOCHFS_TEST_SEED=" << seed << ", " << made.out;
   }
-  void expect_truth() const {
+  void expect_truth(const std::vector<std::string>& options = {}) const {
     files::create_directory(directory_ / "mnt");
-    const ProcessResult checked =
-        python({"check.py", directory_ / "made/truth.json", objects_, directory_ / "mnt"});
+    std::vector<std::string> words = {"check.py", directory_ / "made/truth.json", objects_,
+                                      directory_ / "mnt"};
+    words.insert(words.end(), options.begin(), options.end());
+    const ProcessResult checked = python(words);
     EXPECT_EQ(checked.exit_code, 0) << checked.out << checked.err;
     EXPECT_NE(checked.out.find("epochs offered"), std::string::npos) << checked.out;
   }
@@ -81,6 +86,49 @@ INSTANTIATE_TEST_SUITE_P(Replicated, ZlayerTest,
                            std::ranges::replace(name, '-', '_');
                            return name;
                          });
+
+class CopiedZlayerTest : public ZlayerTest {
+ protected:
+  // As a copy does that keeps no times: one object after the other, `before` first.
+  void store_again(const std::function<bool(const files::path&, const files::path&)>& before) {
+    std::vector<files::path> objects;
+    for (const auto& entry : files::recursive_directory_iterator(objects_)) {
+      if (entry.is_regular_file()) objects.push_back(entry.path());
+    }
+    std::ranges::sort(objects, before);
+    auto now = files::file_time_type::clock::now() - std::chrono::hours(1);
+    for (const files::path& object : objects)
+      files::last_write_time(object, now += std::chrono::milliseconds(20));
+  }
+  [[nodiscard]] bool notes_the_copy() const {
+    const ProcessResult info = epochfs({"info", objects_});
+    EXPECT_EQ(info.exit_code, 0) << info.err;
+    return info.out.find("are those of a copy") != std::string::npos;
+  }
+};
+
+TEST_P(CopiedZlayerTest, OffersTheSameWhenTheOrderIsKept) {
+  make(GetParam());
+  store_again([](const files::path& one, const files::path& other) {
+    return std::tuple(files::last_write_time(one), one) <
+           std::tuple(files::last_write_time(other), other);
+  });
+  expect_truth();
+  EXPECT_FALSE(notes_the_copy());
+}
+
+// Snapshots before logs, and logs by how long they are: so cp and sync go through them.
+TEST_P(CopiedZlayerTest, OffersNothingElseWhenTheOrderIsLost) {
+  make(GetParam());
+  store_again(std::less());
+  expect_truth({"--times-are-new"});
+  const bool has_one_log =
+      std::string_view(GetParam()) == "reopened";  // the others' keys were reused
+  EXPECT_NE(notes_the_copy(), has_one_log);
+}
+
+INSTANTIATE_TEST_SUITE_P(Replicated, CopiedZlayerTest,
+                         testing::Values("restarted", "outranked", "reopened"));
 
 TEST_F(ZlayerTest, TakesInWhatIsStoredWhileItIsMounted) {
   make("plain");
