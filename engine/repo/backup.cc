@@ -518,7 +518,7 @@ Result<void> init_repository(const std::string& location) {
 Result<BackupReport> backup(const BackupOptions& options) {
   if (options.format) return backup_grafeo(options);
   if (options.zlayer) return backup_zlayer(options);
-  TRY_ASSIGN(const bool zlayer, is_zlayer_place(options.location));
+  TRY_ASSIGN(const bool zlayer, is_zlayer_place(options));
   if (zlayer) return backup_zlayer(options);
   TRY_ASSIGN(const bool grafeo, is_of_grafeo(options));
   return grafeo ? backup_grafeo(options) : Backup(options).run();

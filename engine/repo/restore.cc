@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
+#include <optional>
 #include <thread>
 
 #include "engine/capture/integrity.h"
@@ -13,6 +14,7 @@
 #include "engine/repo/operations.h"
 #include "engine/repo/restore_logged.h"
 #include "engine/storage/output_file.h"
+#include "engine/storage/set_aside.h"
 #include "engine/storage/temporary_directory.h"
 
 namespace epochfs::engine {
@@ -35,9 +37,10 @@ Result<void> check_side_files(const std::string& output) {
   return {};
 }
 
-Result<void> remove_side_files(const std::string& output) {
-  for (const char* suffix : kSideFiles) TRY(remove_file(output + suffix));
-  return {};
+std::vector<std::string> side_files_of(const std::string& output) {
+  std::vector<std::string> files;
+  for (const char* suffix : kSideFiles) files.push_back(output + suffix);
+  return files;
 }
 
 // What SQLite has to look at before anybody else gets it lies in a file first.
@@ -85,12 +88,14 @@ Result<RestoreReport> restore(Database& database, Epoch epoch, const RestoreOpti
   }
   // Before the new file has its name: an old file without its log is merely old, a new one with a
   // foreign log is wrong. Not before the new one is safe: it may not fit.
+  std::optional<SetAside> old_log;
   if (is_sqlite && options.force) {
     TRY(output.make_durable(image->facts().size_bytes, image->facts().committed));
-    TRY(remove_side_files(options.output));
-    TRY(sync_directory_of(options.output));
+    TRY_ASSIGN(SetAside taken, SetAside::take(side_files_of(options.output), options.output));
+    old_log.emplace(std::move(taken));
   }
   TRY(output.commit(image->facts().size_bytes, image->facts().committed));
+  if (old_log) TRY(old_log->drop());
   return RestoreReport{epoch, image->facts().size_bytes, image->facts().state, "",
                        seconds_since(begin)};
 }

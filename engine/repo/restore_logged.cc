@@ -3,11 +3,12 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <filesystem>
 #include <optional>
+#include <vector>
 
 #include "engine/storage/output_directory.h"
 #include "engine/storage/output_file.h"
+#include "engine/storage/set_aside.h"
 
 namespace epochfs::engine {
 namespace {
@@ -26,19 +27,13 @@ Result<void> check_neighbours(const std::string& output) {
   return {};
 }
 
-Result<void> remove_everything(const std::string& path) {
-  std::error_code error;
-  std::filesystem::remove_all(path, error);
-  if (error) return Error::from_errno(error.value(), fmt::format("remove {}", path));
-  return {};
-}
-
 // An old image with a new log, or the other way round, would be a database that never was. So the
-// old one is gone before the new one comes, and what is between the two is no database at all.
-Result<void> remove_old(const std::string& output) {
-  TRY(remove_file(output));
-  for (const char* suffix : kNeighbours) TRY(remove_everything(output + suffix));
-  return sync_directory_of(output);
+// old one has no name any more before the new one comes, and what is between the two is no database
+// at all.
+std::vector<std::string> parts_of(const std::string& output) {
+  std::vector<std::string> parts = {output};
+  for (const char* suffix : kNeighbours) parts.push_back(output + suffix);
+  return parts;
 }
 
 // Counts the bytes that go by.
@@ -102,13 +97,16 @@ Result<RestoreReport> restore_logged(const LoggedEpoch& epoch, const RestoreOpti
   const LoggedEpoch::Sink nothing = [](ByteView) { return Result<void>(); };
   TRY(epoch.read(write_to(image, counted), log ? write_to(log->file, counted) : nothing));
   if (log) TRY(log->file.commit(epoch.log_bytes(), committed));
+  std::optional<SetAside> old;
   if (options.force) {
     TRY(image.make_durable(epoch.image_bytes(), committed));
-    TRY(remove_old(output));
+    TRY_ASSIGN(SetAside taken, SetAside::take(parts_of(output), output));
+    old.emplace(std::move(taken));
   }
   // The log first: alone it is nothing that anybody opens.
   if (log) TRY(log->directory.commit());
   TRY(image.commit(epoch.image_bytes(), committed));
+  if (old) TRY(old->drop());
   return report;
 }
 

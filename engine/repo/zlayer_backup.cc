@@ -674,7 +674,9 @@ Result<BackupReport> backup_zlayer(const BackupOptions& options) {
   return ZlayerBackup(options).run();
 }
 
-Result<bool> is_zlayer_place(const std::string& location) {
+namespace {
+
+Result<bool> looks_like_zlayer(const std::string& location) {
   TRY_ASSIGN(const auto storage, open_storage(location));
   for (const std::string_view other : {native::kRepositoryFile, grafeo::kManifestFile}) {
     const auto found = storage->stat(other);
@@ -683,6 +685,19 @@ Result<bool> is_zlayer_place(const std::string& location) {
   }
   TRY_ASSIGN(const ZlayerListing listing, list_zlayer(*storage, ZlayerPlace()));
   return !listing.empty();
+}
+
+}  // namespace
+
+Result<bool> is_zlayer_place(const BackupOptions& options) {
+  auto looked = looks_like_zlayer(options.location);
+  if (looked || !is_failure_of_storage(looked.error())) return looked;
+  // Out of reach: what it was when this machine was last there.
+  TRY_ASSIGN(const std::string source, resolve(options.database_path));
+  TRY_ASSIGN(const auto outbox, ZlayerOutbox::open(options.cache_directory, options.location,
+                                                   source, ZlayerOutbox::Lock::kNone));
+  if (outbox.kept()) return true;
+  return looked;
 }
 
 }  // namespace epochfs::engine

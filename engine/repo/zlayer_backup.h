@@ -15,7 +15,8 @@ namespace epochfs::engine {
 
 Result<BackupReport> backup_zlayer(const BackupOptions& options);
 
-// Whether the place has that layout and no other.
-Result<bool> is_zlayer_place(const std::string& location);
+// Whether the place has that layout and no other; or had, if it is out of reach, when this machine
+// stored the database there.
+Result<bool> is_zlayer_place(const BackupOptions& options);
 
 }  // namespace epochfs::engine
