@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <functional>
+
 #include "engine/core/text.h"
 #include "engine/segment/segment_reader.h"
 #include "engine/source/fetched_ahead.h"
@@ -17,15 +19,16 @@ class SegmentIntake {
                 SegmentNo number)
       : writer_(writer), row_(row), number_(number), entry_(entry) {}
 
-  Result<void> run(TailedBlob tailed) {
+  using Open = std::function<Result<TailedBlob>()>;
+
+  Result<void> run(TailedBlob tailed, const Open& once_more) {
     const Blob& blob = tailed.blob();
     const std::uint64_t size_bytes = blob.size_bytes();
     const std::string version = blob.version();
     if (size_bytes != entry_.size_bytes)
       return Error::corrupt(
           fmt::format("has {} bytes, the manifest says {}", size_bytes, entry_.size_bytes));
-    TRY_ASSIGN(const SegmentReader reader,
-               SegmentReader::open(std::move(tailed), &entry_.tables_sha256));
+    TRY_ASSIGN(const SegmentReader reader, read_tables(std::move(tailed), once_more));
     const native::Footer& footer = reader.footer();
     if (footer.kind != entry_.kind || footer.page_size != entry_.page_size ||
         footer.start_epoch != entry_.start_epoch || footer.end_epoch != entry_.end_epoch)
@@ -47,6 +50,17 @@ class SegmentIntake {
   }
 
  private:
+  // What is remembered of a damaged segment is remembered for good, and an answer may have been
+  // damaged on its way: so it is read twice before.
+  Result<SegmentReader> read_tables(TailedBlob tailed, const Open& once_more) const {
+    const std::string version = tailed.blob().version();
+    auto reader = SegmentReader::open(std::move(tailed), &entry_.tables_sha256);
+    if (reader || !is_damage(reader.error())) return reader;
+    TRY_ASSIGN(TailedBlob other, once_more());
+    if (other.blob().version() != version) return reader;
+    return SegmentReader::open(std::move(other), &entry_.tables_sha256);
+  }
+
   Result<void> take_full(const SegmentReader& reader, SegmentRow& segment) {
     segment.base = number_;
     if (entry_.end_epoch < row_.newest)
@@ -158,7 +172,9 @@ class NativeHistory final : public History {
     if (!found) return tl::unexpected(std::move(found).error());
     TailedBlob tailed = *std::move(found);
     seen_.version = tailed.blob().version();
-    TRY(SegmentIntake(writer, taken, row, segment).run(std::move(tailed)));
+    TRY(SegmentIntake(writer, taken, row, segment).run(std::move(tailed), [&] {
+      return open(segment);
+    }));
     const bool is_full = taken.kind == native::SegmentKind::kFull;
     return is_full ? std::optional(taken.end_epoch) : std::nullopt;
   }

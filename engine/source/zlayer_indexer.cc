@@ -30,8 +30,9 @@ Result<std::vector<ObjectInfo>> objects_in(const Storage& storage, const std::st
   return std::move(listing->objects);
 }
 
-// Makes the sum of a listing another one while objects in it are refused.
-constexpr std::uint64_t kWithRefused = 1;
+// Makes the sum of a listing another one while objects in it are refused or damaged: that may end
+// without the object becoming another one, since an answer may be damaged on its way.
+constexpr std::uint64_t kWithProblems = 1;
 
 std::uint64_t sum_of(const ZlayerListing& listing) {
   Xxh3 sum;
@@ -55,8 +56,9 @@ std::uint64_t sum_of(const ZlayerListing& listing) {
 // Reads objects that the index knows nothing of, several at a time.
 class Examination {
  public:
-  Examination(PageIndex& index, const Storage& storage, const ZlayerPlace& place)
-      : index_(index), storage_(storage), place_(place) {}
+  // `again`: damaged ones too.
+  Examination(PageIndex& index, const Storage& storage, const ZlayerPlace& place, bool again)
+      : index_(index), storage_(storage), place_(place), again_(again) {}
 
   Result<void> run(const ZlayerListing& listing) {
     const auto examine = [this](Task&& task) { return examined(std::move(task)); };
@@ -104,7 +106,10 @@ class Examination {
     TRY_ASSIGN(const PageIndex::Reader reader, index_.read());
     TRY_ASSIGN(const auto facts,
                reader.object_facts(place_.database, object.name, object.info.version));
-    return facts.has_value();
+    if (!facts || !again_) return facts.has_value();
+    TRY_ASSIGN(const zlayer::Facts known, zlayer::parse_facts(*facts));
+    const auto* const useless = std::get_if<zlayer::UselessFacts>(&known.of);
+    return useless == nullptr || !useless->is_damage;
   }
 
   Result<Found> examined(Task&& task) const {
@@ -154,6 +159,7 @@ class Examination {
   PageIndex& index_;
   const Storage& storage_;
   const ZlayerPlace& place_;
+  const bool again_;
   std::vector<Found> found_;  // not in the index yet
   std::size_t bytes_ = 0;
   std::map<std::string, std::string> refused_;
@@ -193,7 +199,7 @@ class Gathered {
   std::vector<SegmentRow> rows;  // of the snapshots, then of the copies
   std::vector<IndexProblem> problems;
   std::vector<std::string> notes;
-  bool is_whole = true;  // nothing was refused
+  bool is_whole = true;  // nothing was refused or damaged
 
  private:
   bool is_refused(const ZlayerObject& object, const std::map<std::string, std::string>& refused) {
@@ -228,7 +234,9 @@ class Gathered {
   void add_useless(const ZlayerObject& object, const zlayer::Facts& facts) {
     const auto* useless = std::get_if<zlayer::UselessFacts>(&facts.of);
     const std::string reason = useless != nullptr ? useless->reason : "not what its name says";
-    if (useless == nullptr || useless->is_damage)
+    const bool is_damage = useless == nullptr || useless->is_damage;
+    is_whole = is_whole && !is_damage;
+    if (is_damage)
       problems.push_back({object.name, reason, Epoch(0), Epoch(0), object.info.version});
     else
       notes.push_back(fmt::format("{}: {}", printable(object.name), reason));
@@ -280,7 +288,7 @@ Result<DatabaseRow> write_history(PageIndex& index, const ZlayerPlace& place,
   } else {
     TRY_ASSIGN(row.number, writer.begin_database(name));
   }
-  row.segments_hash = sum_of(listing) ^ (gathered.is_whole ? 0 : kWithRefused);
+  row.segments_hash = sum_of(listing) ^ (gathered.is_whole ? 0 : kWithProblems);
   row.segment_count = static_cast<std::uint32_t>(gathered.rows.size());
   row.epoch_count = history.epochs.size();
   row.oldest = Epoch(history.epochs.empty() ? 0 : 1);
@@ -346,10 +354,10 @@ Result<DatabaseRow> take_in_zlayer(PageIndex& index, const Storage& storage,
     TRY_ASSIGN(const PageIndex::Reader reader, index.read());
     TRY_ASSIGN(auto row, reader.database(place.history()));
     const bool is_known = row && (row->segments_hash == sum ||
-                                  (!again && row->segments_hash == (sum ^ kWithRefused)));
+                                  (!again && row->segments_hash == (sum ^ kWithProblems)));
     if (is_known) return *std::move(row);
   }
-  Examination examination(index, storage, place);
+  Examination examination(index, storage, place, again);
   TRY(examination.run(listing));
   TRY_ASSIGN(const PageIndex::Reader reader, index.read());
   Gathered gathered;

@@ -189,6 +189,26 @@ TEST_F(S3RepositoryTest, EndsWith14WhenTheStoreIsAwayOrRefuses) {
   must({"verify", repository_});
 }
 
+// What the index is told it remembers.
+TEST_F(S3RepositoryTest, RemembersNoAnswerThatWasDamagedOnItsWay) {
+  constexpr int kEpochs = 3;
+  for (int number = 1; number <= kEpochs; ++number) {
+    commit(number);
+    must({"backup", database_, repository_});
+  }
+  FaultyProxy proxy(RealS3::port());
+  const auto epochs = [&] {
+    const ProcessResult log = epochfs({"log", repository_, "--json"}, proxy.port());
+    EXPECT_EQ(log.exit_code, 0) << log.err;
+    return std::count(log.out.begin(), log.out.end(), '\n');
+  };
+  for (int number = 0; number < kEpochs; ++number) {
+    files::remove_all(directory_ / "cache");
+    proxy.fail({.fault = ProxyFault::kCorrupt, .method = "GET", .target = ".db.", .after = number});
+    EXPECT_EQ(epochs(), kEpochs) << number;
+  }
+}
+
 TEST_F(S3RepositoryTest, HidesNoDatabaseThatCannotBeLookedAt) {
   commit(1);
   must({"backup", database_, repository_});

@@ -205,6 +205,25 @@ TEST_F(S3ZlayerWritingTest, LeavesTheSnapshotThatCountsWhateverItIsTold) {
   EXPECT_TRUE(restored_by_rule() == history.moments().back().image);
 }
 
+TEST_F(S3ZlayerWritingTest, IsReadAgainWhereAnAnswerWasDamagedOnItsWay) {
+  SqliteHistory history(database_, 10);
+  must_back_up();
+  history.commit(3);
+  must_back_up();
+  FaultyProxy proxy(RealS3::port());
+  const auto epochs = [&] {
+    const ProcessResult log =
+        run({EPOCHFS_COMMAND, "log", place_, "--json"}, options(proxy.port(), "another"));
+    return std::count(log.out.begin(), log.out.end(), '\n');
+  };
+  proxy.fail({.fault = ProxyFault::kCorrupt, .method = "GET", .target = "wal.zst", .times = 1'000});
+  const auto less = epochs();
+  proxy.fail({.times = 0});
+  const auto all = epochs();
+  EXPECT_EQ(static_cast<std::size_t>(all), epochs_listed());
+  EXPECT_LT(less, all);
+}
+
 TEST_F(S3ZlayerWritingTest, NeedsNothingKeptForAFirstBackup) {
   const SqliteHistory history(database_, 10);
   const ProcessResult away = back_up_in_vain();

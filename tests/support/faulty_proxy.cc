@@ -73,6 +73,14 @@ std::string shortened(std::string answer) {
   return answer;
 }
 
+std::string corrupted(std::string answer) {
+  const std::size_t head = head_size(answer);
+  if (answer.size() == head) return answer;
+  for (const std::size_t at : {head + (answer.size() - head) / 2, answer.size() - 1})
+    answer[at] = static_cast<char>(answer[at] ^ 0x10);
+  return answer;
+}
+
 }  // namespace
 
 FaultyProxy::FaultyProxy(int server_port, int port) : server_port_(server_port) {
@@ -202,6 +210,8 @@ bool FaultyProxy::answer(int client, const std::string& request) {
     }
     case ProxyFault::kShorten:
       return send_all(client, shortened(forward(request)));
+    case ProxyFault::kCorrupt:
+      return send_all(client, corrupted(forward(request)));
     case ProxyFault::kDelay:
       std::this_thread::sleep_for(plan->delay);
       return send_all(client, forward(request));

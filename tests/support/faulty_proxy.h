@@ -25,6 +25,7 @@ enum class ProxyFault {
   kSilence,     // the server does what it is asked, and the answer never comes
   kAnswer,      // with `answer`, and the server hears nothing of the request
   kTruncate,    // the connection ends in the middle of the answer
+  kCorrupt,     // two bytes of the body, the last of them too, are others
   kShorten,     // the last byte of the body is missing, and the headers agree with that
   kDelay,       // the answer comes late, by `delay`
   kDrip,        // the answer comes byte by byte, with `delay` between them
