@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "engine/core/text.h"
+
 namespace epochfs::tools {
 
 using engine::Code;
@@ -48,6 +50,12 @@ Outcome<OpenDatabase> open_database(const Context& context, const engine::Source
   TRY_ASSIGN(open.database, with_hint(engine::select_database(*open.repository, source),
                                       Code::kNotFound, [&] { return look_at_databases(source); }));
   TRY_ASSIGN(open.timeline, open.database->timeline());
+  // Whoever asks for the newest epoch must not take an older one for it.
+  if (const std::size_t problems = open.timeline->problem_count(); problems > 0)
+    context.note(fmt::format(
+        "{}: {} cannot be used, so epochs may be missing; `epochfs info {}` tells which",
+        engine::printable(open.database->name()), engine::counted(problems, "object"),
+        source.location));
   return open;
 }
 

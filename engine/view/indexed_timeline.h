@@ -22,6 +22,7 @@ class IndexedTimeline final : public Timeline {
   [[nodiscard]] std::optional<UtcTime> covered_until() const noexcept override {
     return covered_until_;
   }
+  [[nodiscard]] std::size_t problem_count() const noexcept override { return row_.problems.size(); }
   // What was taken in, problems included.
   [[nodiscard]] const DatabaseRow& row() const noexcept { return row_; }
 

@@ -133,6 +133,8 @@ class Timeline {
   [[nodiscard]] virtual std::optional<Epoch> newest() const noexcept = 0;
   [[nodiscard]] virtual std::uint64_t stored_bytes() const noexcept = 0;  // of all segments
   [[nodiscard]] virtual std::optional<UtcTime> covered_until() const noexcept = 0;
+  // Objects that cannot be used, for damage or because they are not there: epochs may be missing.
+  [[nodiscard]] virtual std::size_t problem_count() const noexcept { return 0; }
 
   virtual Result<std::optional<native::EpochFacts>> find(Epoch epoch) const = 0;
   // The epoch before `epoch`, which itself need not exist.

@@ -1,4 +1,7 @@
+#include <algorithm>
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "tests/tools/repository_test_base.h"
 
@@ -63,6 +66,27 @@ TEST_F(RestoreTest, RefusesAnExistingOutputWithoutForce) {
   EXPECT_EQ(content_of(path("out")), "precious");
   must({"restore", "--force", repository_, path("out")});
   EXPECT_TRUE(content_of(path("out")) == image(8));
+}
+
+// An older state must not pass for the newest.
+TEST_F(RestoreTest, SaysThatNewerEpochsMayBeMissing) {
+  std::string newest;
+  for (const auto& entry : std::filesystem::directory_iterator(repository_ + "/app")) {
+    const std::string name = entry.path().filename();
+    if (name.starts_with("incr-")) newest = std::max(newest, entry.path().string());
+  }
+  ASSERT_FALSE(newest.empty());
+  std::filesystem::remove(newest);
+  std::filesystem::remove_all(path("cache"));
+  for (const auto& words : {std::vector<std::string>{"restore", repository_, path("out")},
+                            {"log", repository_},
+                            {"restore", repository_, "-"}}) {
+    const ProcessResult result = epochfs(words);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_NE(result.err.find("1 object cannot be used, so epochs may be missing"),
+              std::string::npos)
+        << result.err;
+  }
 }
 
 TEST_F(RestoreTest, FillsADirectoryUnderTheDatabasesOwnName) {
