@@ -39,6 +39,7 @@ Result<SetAside> SetAside::take(std::vector<std::string> paths, std::string besi
       TRY(remove_everything(aside(path)));
       if (std::rename(path.c_str(), aside(path).c_str()) != 0)
         return Error::from_errno(errno, fmt::format("rename {}", path));
+      taken.moved_.push_back(path);
     }
     taken.paths_.push_back(std::move(path));
   }
@@ -53,12 +54,13 @@ bool SetAside::may_go_back() const {
 }
 
 SetAside::~SetAside() {
-  if (paths_.empty() || !may_go_back()) return;
-  for (const std::string& path : paths_)
+  if (moved_.empty() || !may_go_back()) return;
+  for (const std::string& path : moved_)
     [[maybe_unused]] const int ignored = std::rename(aside(path).c_str(), path.c_str());
 }
 
 Result<void> SetAside::drop() {
+  moved_.clear();
   for (const std::string& path : std::exchange(paths_, {})) TRY(remove_everything(aside(path)));
   return {};
 }

@@ -21,8 +21,8 @@ class SetAside {
   // Appended to a name.
   static constexpr const char* kEnding = ".before-restore";
 
-  // Renames what there is of `paths`, durably. What an earlier one left under those names goes.
-  // They go back only while nothing else is at `beside` than now.
+  // Renames what there is of `paths`, durably. It goes back only while nothing else is at `beside`
+  // than now. What an earlier one left is replaced, and goes with drop().
   static Result<SetAside> take(std::vector<std::string> paths, std::string beside);
   SetAside(SetAside&& other) noexcept = default;
   SetAside& operator=(SetAside&&) = delete;
@@ -40,6 +40,7 @@ class SetAside {
   [[nodiscard]] bool may_go_back() const;
 
   std::vector<std::string> paths_;
+  std::vector<std::string> moved_;  // those of them that were there
   std::string beside_;
   std::optional<Identity> identity_;  // of it
 };

@@ -34,11 +34,11 @@ class RestoreCrashTest : public testing::Test {
     return run(command, {.environment = {{"EPOCHFS_CACHE_DIR", directory_ / "cache"}}});
   }
   // `what` happens to the call that would put the new file in the place of the old one: the second
-  // of its kind, behind that for the log.
-  ProcessResult restore_but(const std::string& what) const {
+  // of its kind where there is a log, which makes way first.
+  ProcessResult restore_but(const std::string& what, int call = 2) const {
     return epochfs({"restore", "--force", directory_ / "repo", target_},
                    {"strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=rename", "-e",
-                    "inject=rename:" + what + ":when=2"});
+                    "inject=rename:" + what + ":when=" + std::to_string(call)});
   }
   [[nodiscard]] std::string content() const {
     return LiveDatabase(target_).ask("SELECT group_concat(x) FROM t");
@@ -65,6 +65,14 @@ TEST_F(RestoreCrashTest, LeavesTheOldLogUnderAnotherNameWhenItDies) {
   ASSERT_TRUE(files::exists(target_ + "-wal.before-restore"));
   files::rename(target_ + "-wal.before-restore", target_ + "-wal");
   EXPECT_EQ(content(), "in the log");
+}
+
+// It may be that of a database that has gone on without it.
+TEST_F(RestoreCrashTest, GivesNoDatabaseALogThatAnEarlierOneLeft) {
+  files::rename(target_ + "-wal", target_ + "-wal.before-restore");
+  EXPECT_EQ(restore_but("error=EIO", 1).exit_code, 1);
+  EXPECT_FALSE(files::exists(target_ + "-wal"));
+  EXPECT_TRUE(files::exists(target_ + "-wal.before-restore"));
 }
 
 TEST_F(RestoreCrashTest, LeavesNothingOfTheOldOneWhenItSucceeds) {
