@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "engine/segment/codec.h"
 #include "engine/storage/memory_storage.h"
 #include "tests/support/faulty_storage.h"
 #include "tests/support/temporary_directory.h"
@@ -13,16 +14,19 @@
 namespace epochfs::engine {
 namespace {
 
-// Copies of a log that hold nothing of use; what counts is how often they are read.
+// Empty copies of a log: nothing of use, but no damage; what counts is how often they are read.
 class ZlayerIndexerTest : public testing::Test {
  protected:
   static constexpr std::uint64_t kCopies = 20;
 
   ZlayerIndexerTest() {
-    for (std::uint64_t i = 0; i < kCopies; ++i) {
-      const auto upload = storage_->create(fmt::format("wal/{:020}.wal.zst", i));
-      EXPECT_TRUE(upload && (*upload)->append(as_bytes("no frame")) && (*upload)->finish());
-    }
+    const Bytes nothing = *compress_frame({}, 0, 1);
+    for (std::uint64_t i = 0; i < kCopies; ++i) put(name(i), nothing);
+  }
+  static std::string name(std::uint64_t copy) { return fmt::format("wal/{:020}.wal.zst", copy); }
+  void put(const std::string& object, ByteView content) {
+    const auto upload = storage_->create(object);
+    EXPECT_TRUE(upload && (*upload)->append(content) && (*upload)->finish());
   }
   Result<DatabaseRow> take_in(bool again = true) {
     TRY_ASSIGN(const ZlayerListing listing, list_zlayer(*storage_, place_));
@@ -61,6 +65,20 @@ TEST_F(ZlayerIndexerTest, GoesOnWithoutAnObjectThatIsRefusedUntilItIsNot) {
   const auto later = take_in();
   ASSERT_TRUE(later);
   EXPECT_EQ(std::ranges::count_if(later->problems, is_archived), 0);
+  EXPECT_EQ(storage_->count({Operation::kOpen}), 1U) << "only that one";
+}
+
+// An answer may have been damaged on its way.
+TEST_F(ZlayerIndexerTest, LooksAnewAtWhatWasDamagedWhenItIsAskedTo) {
+  ASSERT_TRUE(storage_->remove(name(7)));
+  put(name(7), as_bytes("no frame"));
+  const auto row = take_in();
+  ASSERT_TRUE(row);
+  EXPECT_EQ(row->problems.size(), 1U);
+  storage_->reset_counts();
+  EXPECT_EQ(*take_in(false), *row);
+  EXPECT_EQ(storage_->count({Operation::kOpen}), 0U);
+  EXPECT_EQ(take_in()->problems, row->problems);
   EXPECT_EQ(storage_->count({Operation::kOpen}), 1U) << "only that one";
 }
 
