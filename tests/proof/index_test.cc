@@ -23,7 +23,6 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kIndexPage = 4096;
 constexpr std::size_t kCutPages = one_of_many_under_sanitizers(4);
-constexpr std::size_t kFlippedPages = one_of_many_under_sanitizers(4);
 // In a page of LMDB's: its number, flags, bounds, places of items; size of the map and of a page in
 // the first ones; and items, which grow from its end.
 constexpr std::size_t kFlippedPlaces[] = {0,  3,  10, 12, 13,   14,   15,   16,   17,   18,   20,
@@ -85,8 +84,7 @@ TEST_F(IndexTroubleTest, GivesNoWrongByteWhenItsBitsFlip) {
   std::size_t ends_by_fault = 0;
   std::vector<std::size_t> places(std::begin(kFlippedPlaces), std::end(kFlippedPlaces));
   places.push_back(first_sample(kIndexPage));
-  for (std::size_t page = first_sample(kFlippedPages) * kIndexPage; page < good.size();
-       page += kFlippedPages * kIndexPage) {
+  for (std::size_t page = 0; page < good.size(); page += kIndexPage) {
     for (const std::size_t at : places) {
       std::string bad = good;
       char& byte = bad.at(page + at);
