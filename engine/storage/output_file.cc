@@ -30,6 +30,12 @@ Result<void> sync_directory(const std::string& directory) {
   return {};
 }
 
+// Absent is fine.
+Result<void> remove_file(const std::string& path) {
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return failed("remove", path);
+  return {};
+}
+
 }  // namespace
 
 Result<OutputFile> OutputFile::create(const std::string& path, bool replace) {
@@ -156,11 +162,6 @@ Result<void> write_all(int descriptor, ByteView bytes) {
 Result<void> sync_directory_of(const std::string& path) {
   const std::string directory = std::filesystem::path(path).parent_path().string();
   return sync_directory(directory.empty() ? "." : directory);
-}
-
-Result<void> remove_file(const std::string& path) {
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return failed("remove", path);
-  return {};
 }
 
 bool file_exists(const std::string& path) {

@@ -50,8 +50,6 @@ Result<void> write_all(int descriptor, ByteView bytes);
 // Makes the names in the directory that holds `path` durable.
 Result<void> sync_directory_of(const std::string& path);
 
-// Removes a file; absent is fine.
-Result<void> remove_file(const std::string& path);
 [[nodiscard]] bool file_exists(const std::string& path);  // anything at all, dangling links too
 
 }  // namespace epochfs::engine
