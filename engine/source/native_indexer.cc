@@ -58,6 +58,7 @@ class SegmentIntake {
     if (reader || !is_damage(reader.error())) return reader;
     TRY_ASSIGN(TailedBlob other, once_more());
     if (other.blob().version() != version) return reader;
+    other.blob().forget({0, other.blob().size_bytes()});
     return SegmentReader::open(std::move(other), &entry_.tables_sha256);
   }
 

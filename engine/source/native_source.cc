@@ -168,6 +168,21 @@ Result<Buffer> NativeSource::read_stored(DatabaseNo database, SegmentNo segment,
   return bytes;
 }
 
+// What `use` makes of them. Those that come from afar and are wrong are asked for once more: they
+// may have been damaged on their way.
+template <class Use>
+auto NativeSource::with_stored_bytes(DatabaseNo database, SegmentNo segment, std::uint64_t offset,
+                                     std::uint32_t size, const Use& use) const
+    -> decltype(use(ByteView())) {
+  TRY_ASSIGN(const Piece stored, stored_bytes(database, segment, offset, size));
+  auto made = use(stored.bytes);
+  if (made || made.error().code != Code::kCorrupt || !storage_->is_remote()) return made;
+  TRY_ASSIGN(const auto blob, segment_blob(database, segment));
+  blob->forget({offset, size});
+  TRY_ASSIGN(const Buffer anew, read_stored(database, segment, offset, size));
+  return use(anew.bytes());
+}
+
 std::vector<FetchedRanges::Hold> NativeSource::fetch_together(const EpochContext& at,
                                                               const Layout& layout,
                                                               bool cached) const {
@@ -213,13 +228,14 @@ Result<BlockPtr> NativeSource::load_block(const EpochContext& at, const Layout& 
   const BlockPlace* found = layout.block(block);
   if (found == nullptr) return Error::corrupt(fmt::format("no block {} in the full", block));
   const auto load = [&]() -> Result<Block> {
-    TRY_ASSIGN(const Piece stored,
-               stored_bytes(at.database, at.base, found->offset, found->stored_bytes));
     const std::uint64_t begin = block * at.base_row.block_bytes;
     const std::uint64_t size =
         std::min<std::uint64_t>(at.base_row.block_bytes, at.base_row.image_bytes - begin);
+    const auto decode = [&](ByteView stored) {
+      return decode_block(stored, size, at.base_row.page_size, found->page_hashes);
+    };
     TRY_ASSIGN(Buffer pages,
-               decode_block(stored.bytes, size, at.base_row.page_size, found->page_hashes));
+               with_stored_bytes(at.database, at.base, found->offset, found->stored_bytes, decode));
     return Block{{}, std::move(pages)};
   };
   return with_context(cache_->get(BlockKey{object_key(at.database, at.base), found->offset}, load),
@@ -230,15 +246,17 @@ Result<BlockPtr> NativeSource::load_record(const EpochContext& at, const Layout&
                                            const RecordPlace& found) const {
   const PageSize page_size = at.base_row.page_size;
   const auto load = [&]() -> Result<Block> {
-    TRY_ASSIGN(const Piece stored,
-               stored_bytes(at.database, found.segment, found.offset, found.stored_bytes));
     BlockPtr base;
     ByteView prefix;
     if (found.page.get() <= at.base_page_count()) {
       TRY_ASSIGN(base, load_block(at, layout, block_of(at, found.page)));
       prefix = page_in(base, page_size, (found.page.get() - 1) % pages_per_block(at));
     }
-    TRY_ASSIGN(DecodedRecord record, decode_record(stored.bytes, found.page, page_size, prefix));
+    const auto decode = [&](ByteView stored) {
+      return decode_record(stored, found.page, page_size, prefix);
+    };
+    TRY_ASSIGN(DecodedRecord record, with_stored_bytes(at.database, found.segment, found.offset,
+                                                       found.stored_bytes, decode));
     return Block{std::move(record.epochs), std::move(record.pages)};
   };
   return with_context(
@@ -310,22 +328,23 @@ Result<void> NativeSource::copy_block(const EpochContext& at, const BlockPlace& 
                                       std::uint64_t block, PageRange pages,
                                       MutableByteView out) const {
   const PageSize page_size = at.base_row.page_size;
-  TRY_ASSIGN(const Piece stored,
-             stored_bytes(at.database, at.base, found.offset, found.stored_bytes));
   const std::uint64_t begin = block * at.base_row.block_bytes;
   const std::uint64_t end = begin + page_size.bytes() * std::uint64_t{found.page_hashes.size()};
   const std::uint64_t size =
       std::min<std::uint64_t>(at.base_row.block_bytes, at.base_row.image_bytes - begin);
   const std::uint64_t out_begin = page_size.offset_of(pages.first);
   const std::uint64_t out_end = out_begin + out.size();
-  if (begin >= out_begin && end <= out_end)
-    return decode_block_into(stored.bytes, size, page_size, found.page_hashes,
-                             out.subspan(begin - out_begin, end - begin));
-  TRY_ASSIGN(const Buffer plain, decode_block(stored.bytes, size, page_size, found.page_hashes));
-  const std::uint64_t from = std::max(begin, out_begin);
-  const std::uint64_t to = std::min(end, out_end);
-  copy_bytes(plain.bytes().subspan(from - begin, to - from), out.subspan(from - out_begin));
-  return {};
+  const auto decode = [&](ByteView stored) -> Result<void> {
+    if (begin >= out_begin && end <= out_end)
+      return decode_block_into(stored, size, page_size, found.page_hashes,
+                               out.subspan(begin - out_begin, end - begin));
+    TRY_ASSIGN(const Buffer plain, decode_block(stored, size, page_size, found.page_hashes));
+    const std::uint64_t from = std::max(begin, out_begin);
+    const std::uint64_t to = std::min(end, out_end);
+    copy_bytes(plain.bytes().subspan(from - begin, to - from), out.subspan(from - out_begin));
+    return {};
+  };
+  return with_stored_bytes(at.database, at.base, found.offset, found.stored_bytes, decode);
 }
 
 Result<void> NativeSource::read_pages(const EpochContext& at, PageNo first, MutableByteView out,
@@ -365,15 +384,15 @@ Result<void> NativeSource::read_pages(const EpochContext& at, PageNo first, Muta
       return fmt::format("page {}: {}", found.page.get(),
                          place(at.database, found.segment, found.offset));
     };
-    TRY_ASSIGN(const Piece stored, with_context(stored_bytes(at.database, found.segment,
-                                                             found.offset, found.stored_bytes),
-                                                where));
     const MutableByteView target = page_out(found.page);
     const bool has_base = found.page.get() <= at.base_page_count();
+    const auto decode = [&](ByteView stored) {
+      return decode_version(stored, found.page, page_size, has_base ? ByteView(target) : ByteView(),
+                            version_in(found), target);
+    };
     TRY_ASSIGN(hashes[slot_of(found.page)],
-               with_context(decode_version(stored.bytes, found.page, page_size,
-                                           has_base ? ByteView(target) : ByteView(),
-                                           version_in(found), target),
+               with_context(with_stored_bytes(at.database, found.segment, found.offset,
+                                              found.stored_bytes, decode),
                             where));
   }
   return {};
@@ -390,15 +409,18 @@ Result<std::vector<std::uint64_t>> NativeSource::page_hashes(const EpochContext&
         return fmt::format("page {}: {}", page.get(),
                            place(at.database, found->segment, found->offset));
       };
-      TRY_ASSIGN(const Piece stored, with_context(stored_bytes(at.database, found->segment,
-                                                               found->offset, found->stored_bytes),
-                                                  where));
-      TRY_ASSIGN(const auto parsed, with_context(native::parse_record_header(stored.bytes), where));
-      if (parsed.header.page != page)
-        return Error::corrupt(fmt::format("{}: holds page {}", where(), parsed.header.page.get()));
-      TRY_ASSIGN(const std::size_t slot,
-                 with_context(version_slot(parsed.header.epochs, version_in(*found)), where));
-      hashes.push_back(parsed.header.hashes[slot]);
+      const auto find_hash = [&](ByteView stored) -> Result<std::uint64_t> {
+        TRY_ASSIGN(const auto parsed, native::parse_record_header(stored));
+        if (parsed.header.page != page)
+          return Error::corrupt(fmt::format("holds page {}", parsed.header.page.get()));
+        TRY_ASSIGN(const std::size_t slot, version_slot(parsed.header.epochs, version_in(*found)));
+        return parsed.header.hashes[slot];
+      };
+      TRY_ASSIGN(const std::uint64_t hash,
+                 with_context(with_stored_bytes(at.database, found->segment, found->offset,
+                                                found->stored_bytes, find_hash),
+                              where));
+      hashes.push_back(hash);
       continue;
     }
     const BlockPlace* block = layout.block(block_of(at, page));

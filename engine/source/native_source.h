@@ -82,6 +82,9 @@ class NativeSource {
   // A unit as it is stored.
   Result<Piece> stored_bytes(DatabaseNo database, SegmentNo segment, std::uint64_t offset,
                              std::uint32_t size) const;
+  template <class Use>
+  auto with_stored_bytes(DatabaseNo database, SegmentNo segment, std::uint64_t offset,
+                         std::uint32_t size, const Use& use) const -> decltype(use(ByteView()));
   Result<std::shared_ptr<const Blob>> segment_blob(DatabaseNo database, SegmentNo segment) const;
   // `known`: as the index knows it, without a look where that costs a request.
   Result<std::shared_ptr<const Blob>> open_segment(DatabaseNo database, SegmentNo segment,

@@ -105,6 +105,8 @@ void RangeCache::put(const std::string& key, ByteView bytes) {
     const auto failed = trim();
 }
 
+void RangeCache::remove(const std::string& key) { ::unlink(path_of(key).c_str()); }
+
 // Not synced: what a crash makes of it is found out by its hash.
 Result<void> RangeCache::store(const std::string& path, const std::string& key,
                                ByteView bytes) const {
@@ -165,6 +167,14 @@ class CachedBlob final : public Blob {
       copy(*bytes, piece * RangeCache::kPieceBytes, offset, out);
     }
     return missing == end ? Result<void>() : fetch(missing, end, offset, out);
+  }
+
+  void forget(ByteRange range) const override {
+    const std::uint64_t end = std::min(range.begin + range.size, size_bytes());
+    for (std::uint64_t piece = range.begin / RangeCache::kPieceBytes;
+         piece * RangeCache::kPieceBytes < end; ++piece)
+      cache_->remove(key(piece));
+    blob_->forget(range);
   }
 
  private:

@@ -33,6 +33,7 @@ class RangeCache {
   std::optional<Bytes> get(const std::string& key, std::size_t size_bytes);
   // A favour: a disk that is full keeps nothing, and nobody is told.
   void put(const std::string& key, ByteView bytes);
+  void remove(const std::string& key);
 
   struct Counters {
     std::uint64_t hits = 0;

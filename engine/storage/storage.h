@@ -56,6 +56,9 @@ class Blob {
   // Fills `out` with the bytes from `offset` on, all of it. kCorrupt: beyond the size. kIo: the
   // object got shorter, or cannot be read.
   virtual Result<void> read(std::uint64_t offset, MutableByteView out) const = 0;
+  // The bytes there turned out to be wrong. They may have been damaged on their way: a cache lets
+  // go of them, and the next read is of the object itself.
+  virtual void forget(ByteRange /*range*/) const {}
 };
 
 // A new object being written. Nothing is visible under its name until finish(); destruction without

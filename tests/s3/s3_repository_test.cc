@@ -110,6 +110,34 @@ TEST_F(S3RepositoryTest, IsMounted) {
   must({"umount", mount_point});
 }
 
+TEST_F(S3RepositoryTest, BeginsAnewAfterALostRaceWhenItIsToWait) {
+  commit(1);
+  must({"backup", database_, repository_});
+  commit(2);
+  FaultyProxy proxy(RealS3::port());
+  ProxyPlan faster{.fault = ProxyFault::kAnswer,
+                   .method = "PUT",
+                   .target = "manifest.json",
+                   .times = 1'000,
+                   .answer = "HTTP/1.1 412 Precondition Failed\r\nContent-Length: 0\r\n\r\n"};
+  proxy.fail(faster);
+  const ProcessResult lost = epochfs({"backup", database_, repository_}, proxy.port());
+  EXPECT_EQ(lost.exit_code, 11) << lost.out << lost.err;
+  EXPECT_NE(lost.err.find("--wait"), std::string::npos) << lost.err;
+  faster.times = 3;
+  proxy.fail(faster);
+  const ProcessResult done = epochfs({"backup", "--wait", database_, repository_}, proxy.port());
+  EXPECT_EQ(done.exit_code, 0) << done.err;
+  const std::string other = repository_ + "-copy";
+  proxy.fail(faster);
+  const ProcessResult copied = epochfs({"copy", "--wait", repository_, other}, proxy.port());
+  EXPECT_EQ(copied.exit_code, 0) << copied.err;
+  for (const std::string& place : {repository_, other}) {
+    const std::string sound = "sound: 1 database, 2 segments, 2 epochs";
+    EXPECT_NE(must({"verify", place}).find(sound), std::string::npos);
+  }
+}
+
 // No lock keeps them apart: one replaces the manifest, the other is told that it lost. Whoever is
 // killed has stored an epoch or has not; none is there twice and none that was told is missing.
 TEST_F(S3RepositoryTest, LosesNothingToTwoWritersOfWhomSomeAreKilled) {
@@ -476,6 +504,28 @@ TEST_F(S3MountTest, FailsInTimeWhenTheStoreIsAwayAndServesAgainLater) {
     EXPECT_TRUE(content(out) == content(copy(150)));
     unmount();
   }
+}
+
+TEST_F(S3MountTest, ServesWhatWasDamagedOnItsWay) {
+  for (int number = 1; number <= 150; ++number) commit(number);
+  must({"backup", database_, repository_});
+  const ProxyPlan plan{.fault = ProxyFault::kCorrupt, .method = "GET", .target = ".db."};
+  for (const char* options : {"cache=1M", "cache=1M,disk_cache=64M"}) {
+    for (const int before : {0, 1}) {
+      files::remove_all(directory_ / "cache");
+      mount({"-o", options});
+      ProxyPlan damage = plan;
+      damage.after = before;
+      proxy_->fail(damage);
+      EXPECT_TRUE(content(in_epoch(1)) == content(copy(150))) << options << ", " << before;
+      unmount();
+    }
+  }
+  const std::string out = directory_ / "out";
+  proxy_->fail(plan);
+  const ProcessResult restored = epochfs({"restore", repository_, out}, proxy_->port());
+  EXPECT_EQ(restored.exit_code, 0) << restored.err;
+  EXPECT_TRUE(content(out) == content(copy(150)));
 }
 
 TEST_F(S3MountTest, ReadsNothingTwiceWithACacheOnDisk) {

@@ -100,6 +100,19 @@ TEST_F(RangeCacheTest, FindsDamageAndFetchesAnew) {
   }
 }
 
+TEST_F(RangeCacheTest, LetsGoOfWhatTurnedOutToBeWrong) {
+  const auto blob = open();
+  expect_right(*blob, 0, content_.size());
+  const std::size_t pieces = kept().size();
+  blob->forget({kPiece - 1, 2});
+  EXPECT_EQ(kept().size(), pieces - 2);
+  blob->forget({5 * kPiece, 2 * kPiece});  // beyond its end
+  EXPECT_EQ(kept().size(), pieces - 3);
+  blob->forget({3 * kPiece, 0});
+  EXPECT_EQ(kept().size(), pieces - 3);
+  expect_right(*blob, 0, content_.size());
+}
+
 // Two pieces of one size that have changed places are not what was kept under their names.
 TEST_F(RangeCacheTest, TellsOnePieceFromAnother) {
   expect_right(*open(), 0, 2 * kPiece);
