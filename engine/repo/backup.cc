@@ -18,6 +18,7 @@
 #include "engine/repo/epoch_states.h"
 #include "engine/repo/grafeo_backup.h"
 #include "engine/repo/image_walk.h"
+#include "engine/repo/lost_races.h"
 #include "engine/repo/native_tip.h"
 #include "engine/repo/native_writer.h"
 #include "engine/repo/operations.h"
@@ -490,6 +491,15 @@ Result<bool> is_of_grafeo(const BackupOptions& options) {
   return GrafeoImage::is_one(options.database_path);
 }
 
+Result<BackupReport> backup_once(const BackupOptions& options) {
+  if (options.format) return backup_grafeo(options);
+  if (options.zlayer) return backup_zlayer(options);
+  TRY_ASSIGN(const bool zlayer, is_zlayer_place(options));
+  if (zlayer) return backup_zlayer(options);
+  TRY_ASSIGN(const bool grafeo, is_of_grafeo(options));
+  return grafeo ? backup_grafeo(options) : Backup(options).run();
+}
+
 }  // namespace
 
 Result<void> init_repository(const std::string& location) {
@@ -516,12 +526,7 @@ Result<void> init_repository(const std::string& location) {
 }
 
 Result<BackupReport> backup(const BackupOptions& options) {
-  if (options.format) return backup_grafeo(options);
-  if (options.zlayer) return backup_zlayer(options);
-  TRY_ASSIGN(const bool zlayer, is_zlayer_place(options));
-  if (zlayer) return backup_zlayer(options);
-  TRY_ASSIGN(const bool grafeo, is_of_grafeo(options));
-  return grafeo ? backup_grafeo(options) : Backup(options).run();
+  return again_after_lost_races(options.wait, [&] { return backup_once(options); });
 }
 
 }  // namespace epochfs::engine

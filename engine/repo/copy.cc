@@ -9,6 +9,7 @@
 
 #include "engine/core/text.h"
 #include "engine/formats/native/seal.h"
+#include "engine/repo/lost_races.h"
 #include "engine/repo/native_database.h"
 #include "engine/source/ahead_blob.h"
 #include "engine/storage/open_storage.h"
@@ -262,8 +263,14 @@ Result<CopyReport> copy_repository(const CopyOptions& options) {
   TRY_ASSIGN(const auto names, chosen_databases(*source, options.database));
   TRY(make_target(options.target, *target));
   CopyReport report;
-  for (const std::string& name : names)
-    TRY(DatabaseCopy(options, *source, *target, name, report).run());
+  for (const std::string& name : names) {
+    TRY(again_after_lost_races(options.wait, [&]() -> Result<void> {
+      CopyReport counted = report;
+      TRY(DatabaseCopy(options, *source, *target, name, counted).run());
+      report = counted;
+      return {};
+    }));
+  }
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return report;
 }

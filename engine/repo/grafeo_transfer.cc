@@ -11,6 +11,7 @@
 #include "engine/repo/backup_target.h"
 #include "engine/repo/grafeo_database.h"
 #include "engine/repo/grafeo_directory_writer.h"
+#include "engine/repo/lost_races.h"
 #include "engine/repo/packed_grafeo_writer.h"
 #include "engine/source/object_pass.h"
 #include "engine/storage/has_object.h"
@@ -206,13 +207,15 @@ Result<TransferReport> import_grafeo(const ImportOptions& options) {
   TRY_ASSIGN(const std::string name,
              database_name(options.name.empty() ? origin.place.database : options.name, ""));
   TRY_ASSIGN(const auto repository, open_target(options.location, options.cache_directory, true));
-  TRY_ASSIGN(const auto writer,
-             PackedGrafeoWriter::open(repository->parts(),
-                                      {name, grafeo_image_name(name), lock(options.wait), true}));
-  TRY_ASSIGN(TransferReport report,
-             Transfer(origin, *writer, origin.manifest.generation, options.progress).run());
-  report.database = name;
-  return report;
+  return again_after_lost_races(options.wait, [&]() -> Result<TransferReport> {
+    TRY_ASSIGN(const auto writer,
+               PackedGrafeoWriter::open(repository->parts(),
+                                        {name, grafeo_image_name(name), lock(options.wait), true}));
+    TRY_ASSIGN(TransferReport report,
+               Transfer(origin, *writer, origin.manifest.generation, options.progress).run());
+    report.database = name;
+    return report;
+  });
 }
 
 Result<TransferReport> export_grafeo(const ExportOptions& options) {
