@@ -26,23 +26,18 @@ Result<native::EpochFacts> facts_of(const Timeline& timeline, Epoch epoch) {
 
 // What the log says of the epochs behind `first` up to `last`.
 Result<DiffReport::Log> log_between(const Timeline& timeline, Epoch first, Epoch last) {
-  constexpr std::size_t kEpochsAtOnce = 4096;
   DiffReport::Log log;
-  Epoch next(first.get() + 1);
-  while (next <= last) {
-    TRY_ASSIGN(const auto epochs, timeline.list(next, kEpochsAtOnce));
-    for (const native::EpochFacts& facts : epochs) {
-      next = Epoch(facts.epoch.get() + 1);
-      if (facts.epoch > last) break;
-      ++log.epochs;
-      log.transactions += facts.commits_folded;
-      log.records += facts.pages_changed;
-      log.bytes += facts.log_bytes;
-      // What lies between an image and the epoch before it is in no log.
-      if (facts.how == native::Captured::kImage) log.complete = false;
-    }
-    if (epochs.size() < kEpochsAtOnce) break;
-  }
+  TRY(visit_epochs(timeline, Epoch(first.get() + 1),
+                   [&](const native::EpochFacts& facts) -> Result<bool> {
+                     if (facts.epoch > last) return false;
+                     ++log.epochs;
+                     log.transactions += facts.commits_folded;
+                     log.records += facts.pages_changed;
+                     log.bytes += facts.log_bytes;
+                     // What lies between an image and the epoch before it is in no log.
+                     if (facts.how == native::Captured::kImage) log.complete = false;
+                     return true;
+                   }));
   return log;
 }
 

@@ -1,8 +1,9 @@
 // What the command does with a repository, each as one call: values in, values out, no terminal.
 //
-// Errors    those of repository.h and capture/snapshot.h; kLocked: another writer is at work;
-// kExists: the output is there Progress  called from one thread at a time, now and then; done and
-// total in bytes (total 0: unknown)
+// Errors    those of repository.h and capture/snapshot.h; kLocked: another writer is at work, or
+//           was faster; kExists: the output is there
+// Progress  called from one thread at a time, now and then; done and total in bytes (total 0:
+//           unknown)
 #pragma once
 
 #include <functional>
@@ -69,8 +70,8 @@ struct RestoreReport {
   double seconds = 0;
 };
 // Temporary file beside the output, state hash checked while writing, fsync, rename, fsync of the
-// directory; then `-wal`,
-// `-shm` and `-journal` of a replaced output are gone. Mode 0600, mtime = commit time.
+// directory; then `-wal`, `-shm` and `-journal` of a replaced output are gone. Mode 0600, mtime =
+// commit time.
 // An epoch with a log gets a directory for it beside the output, which appears before it; both are
 // complete, and compared with their checksums, before either has its name.
 Result<RestoreReport> restore(Database& database, Epoch epoch, const RestoreOptions& options);
@@ -100,7 +101,8 @@ struct VerifyReport {
 };
 // quick: manifests, sizes, footers and tables. Otherwise everything: SHA-256 of each segment, every
 // block and record decoded, every page hash, the state hash of every epoch. Of Grafeo's directories
-// the incrementals are read in any case, and the fulls unless `quick`. Damage is an answer, not a
+// the incrementals are read in any case, and the fulls unless `quick`; of ZLayer's all objects, and
+// unless `quick` SQLite looks at the newest epoch on each snapshot. Damage is an answer, not a
 // failure.
 Result<VerifyReport> verify(const std::string& location, const std::string& database, bool quick,
                             const Progress& progress);

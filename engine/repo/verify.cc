@@ -359,7 +359,7 @@ Result<VerifyReport> verify(const std::string& location, const std::string& data
   if (!opened && opened.error().code == Code::kNoRepository) {
     auto report = verify_grafeo(options, database, quick, progress);
     if (report || report.error().code != Code::kNoRepository) return report;
-    report = verify_zlayer(options, database, progress);
+    report = verify_zlayer(options, database, quick, progress);
     if (report || report.error().code != Code::kNoRepository) return report;
   }
   TRY_ASSIGN(const auto repository, std::move(opened));

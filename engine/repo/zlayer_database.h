@@ -103,6 +103,6 @@ class ZlayerRepository final : public Repository {
 // verify() of them. `scratch`: a directory for an index of its own. As verify() otherwise;
 // kNoRepository also when there is no such place.
 Result<VerifyReport> verify_zlayer(const RepositoryOptions& scratch, const std::string& database,
-                                   const Progress& progress);
+                                   bool quick, const Progress& progress);
 
 }  // namespace epochfs::engine

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
 
 #include "engine/core/text.h"
@@ -11,7 +12,9 @@
 #include "engine/repo/looked_at.h"
 #include "engine/repo/opened_index.h"
 #include "engine/repo/zlayer_database.h"
+#include "engine/source/history.h"
 #include "engine/storage/open_storage.h"
+#include "engine/storage/temporary_directory.h"
 
 namespace epochfs::engine {
 namespace {
@@ -35,6 +38,38 @@ Result<std::vector<ZlayerPlace>> find_places(const Storage& storage, const Zlaye
                                      TRY_ASSIGN(const bool is_one, is_place(storage, place));
                                      return is_one ? Found(std::move(place)) : Found();
                                    });
+}
+
+using NewestOnEach = std::map<SegmentNo, Epoch>;
+
+// Of each snapshot that epochs rest on, the newest of these.
+Result<NewestOnEach> newest_on_each(const PageIndex& index, const IndexedTimeline& timeline) {
+  NewestOnEach newest;
+  TRY_ASSIGN(const PageIndex::Reader reader, index.read());
+  TRY(visit_epochs(timeline, Epoch(), [&](const native::EpochFacts& facts) -> Result<bool> {
+    TRY_ASSIGN(const auto row, reader.epoch(timeline.row().number, facts.epoch));
+    if (row) newest[row->base] = facts.epoch;
+    return true;
+  }));
+  return newest;
+}
+
+// That a snapshot is the one below a log is told by contents and times. Where that is wrong, SQLite
+// may notice.
+Result<void> check_bases(const PageIndex& index, ZlayerDatabase& database,
+                         const IndexedTimeline& timeline, VerifyReport& report) {
+  TRY_ASSIGN(const NewestOnEach newest, newest_on_each(index, timeline));
+  TRY_ASSIGN(const TemporaryDirectory scratch, TemporaryDirectory::create(temporary_parent()));
+  for (const auto& [base, epoch] : newest) {
+    const auto restored = restore(
+        database, epoch, {.output = scratch.file("database"), .force = true, .progress = {}});
+    if (restored) continue;
+    if (!is_damage(restored.error())) return tl::unexpected(restored.error());
+    TRY_ASSIGN(const PageIndex::Reader reader, index.read());
+    TRY_ASSIGN(const SegmentRow row, reader.segment(timeline.row().number, base));
+    report.damage.push_back({database.name(), row.filename, restored.error().text, epoch, epoch});
+  }
+  return {};
 }
 
 }  // namespace
@@ -82,7 +117,7 @@ CacheCounters ZlayerRepository::cache_counters() const {
 }
 
 Result<VerifyReport> verify_zlayer(const RepositoryOptions& scratch, const std::string& database,
-                                   const Progress& progress) {
+                                   bool quick, const Progress& progress) {
   TRY_ASSIGN(const auto repository, ZlayerRepository::open(scratch, PageIndex::Kind::kScratch));
   TRY_ASSIGN(std::vector<ZlayerPlace> places, repository->places());
   if (!database.empty()) {
@@ -96,7 +131,8 @@ Result<VerifyReport> verify_zlayer(const RepositoryOptions& scratch, const std::
     // The index is empty: taking everything in reads every object to its end.
     TRY_ASSIGN(const auto opened, ZlayerDatabase::open(repository->parts(), place));
     TRY_ASSIGN(const auto timeline, opened->timeline());
-    const DatabaseRow& row = static_cast<const IndexedTimeline&>(*timeline).row();
+    const auto& indexed = static_cast<const IndexedTimeline&>(*timeline);
+    const DatabaseRow& row = indexed.row();
     ++report.databases;
     report.segments += row.segment_count + row.problems.size();
     report.epochs += row.epoch_count;
@@ -105,6 +141,7 @@ Result<VerifyReport> verify_zlayer(const RepositoryOptions& scratch, const std::
       report.damage.push_back({place.database, problem.object, problem.text, {}, {}});
     for (const std::string& note : row.notes) report.warnings.push_back(note);
     if (progress) progress(report.bytes_checked, report.bytes_checked);
+    if (!quick) TRY(check_bases(*repository->parts().index, *opened, indexed, report));
   }
   return report;
 }

@@ -150,6 +150,10 @@ class Timeline {
   virtual Result<std::vector<native::EpochFacts>> newest_epochs(std::size_t count_max) const = 0;
 };
 
+// Calls `visit` with the epochs from `first` (included) on, ascending, as long as it returns true.
+Result<void> visit_epochs(const Timeline& timeline, Epoch first,
+                          const std::function<Result<bool>(const native::EpochFacts&)>& visit);
+
 // The epoch with its neighbours in the timeline.
 Result<EpochInfo> epoch_info(const Timeline& timeline, const native::EpochFacts& facts,
                              std::string segment, std::string base);
