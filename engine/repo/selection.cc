@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "engine/core/text.h"
 #include "engine/core/time.h"
 #include "engine/formats/zlayer/epoch_name.h"
 #include "engine/repo/repository.h"
+#include "engine/storage/s3_location.h"
 
 namespace epochfs::engine {
 namespace {
@@ -53,17 +55,24 @@ Result<native::EpochFacts> select_latest(const Timeline& timeline, std::uint64_t
 // Numbers may shift there, so epochs have names, too.
 Result<std::optional<native::EpochFacts>> find_named(const Timeline& timeline,
                                                      std::string_view name) {
-  constexpr std::size_t kEpochsAtOnce = 4096;
-  Epoch next;
-  for (;;) {
-    TRY_ASSIGN(const auto epochs, timeline.list(next, kEpochsAtOnce));
-    for (const native::EpochFacts& facts : epochs) {
-      if (facts.basis != native::Basis::kStored && zlayer::epoch_name(facts) == name)
-        return std::optional(facts);
-      next = Epoch(facts.epoch.get() + 1);
-    }
-    if (epochs.size() < kEpochsAtOnce) return std::optional<native::EpochFacts>();
-  }
+  std::optional<native::EpochFacts> found;
+  TRY(visit_epochs(timeline, Epoch(), [&](const native::EpochFacts& facts) -> Result<bool> {
+    if (facts.basis != native::Basis::kStored && zlayer::epoch_name(facts) == name) found = facts;
+    return !found;
+  }));
+  return found;
+}
+
+// "s3:/bucket", "S3://bucket", "https://host/bucket": hardly anybody's directory.
+bool is_misspelt_url(std::string_view text) {
+  const auto is_of_scheme = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  };
+  const std::size_t colon = text.find(':');
+  const bool has_scheme = colon != std::string_view::npos && colon > 0 &&
+                          std::ranges::all_of(text.substr(0, colon), is_of_scheme) &&
+                          text.substr(colon + 1).starts_with('/');
+  return has_scheme && !is_s3_location(text);
 }
 
 }  // namespace
@@ -89,6 +98,10 @@ Result<Source> parse_source(std::string_view text) {
     source.database = *std::move(database);
   }
   if (text.empty()) return Error::invalid("a repository is missing");
+  if (is_misspelt_url(text))
+    return Error::invalid(
+        fmt::format("'{}' is no place: s3://bucket/prefix is one, a directory of that name is ./{}",
+                    printable(text), printable(text)));
   source.location = text;
   return source;
 }

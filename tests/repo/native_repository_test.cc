@@ -453,14 +453,18 @@ TEST(ParseSourceTest, TellsPlaceDatabaseAndEpochApart) {
        {Case{"/r", "/r", "", ""}, Case{"/r#app", "/r", "app", ""}, Case{"/r@12", "/r", "", "12"},
         Case{"/r#app@latest~3", "/r", "app", "latest~3"}, Case{"/r@1..2", "/r", "", "1..2"},
         Case{"/a@b/r", "/a@b/r", "", ""}, Case{"/a#b/r#c", "/a#b/r", "c", ""},
-        Case{"/r#app@2026-11-20T12:00+02:00", "/r", "app", "2026-11-20T12:00+02:00"}}) {
+        Case{"/r#app@2026-11-20T12:00+02:00", "/r", "app", "2026-11-20T12:00+02:00"},
+        Case{"s3://bucket/r#app@1", "s3://bucket/r", "app", "1"},
+        Case{"./s3:/r", "./s3:/r", "", ""}, Case{"a b:/r", "a b:/r", "", ""},
+        Case{"a:b", "a:b", "", ""}}) {
     const auto source = parse_source(c.text);
     ASSERT_TRUE(source) << c.text;
     EXPECT_EQ(source->location, c.location) << c.text;
     EXPECT_EQ(source->database, c.database) << c.text;
     EXPECT_EQ(source->selector, c.selector) << c.text;
   }
-  for (const char* text : {"", "#app", "@1", "/r#", "/r@", "/r#@1"})
+  for (const char* text : {"", "#app", "@1", "/r#", "/r@", "/r#@1", "s3:/bucket/r", "S3://bucket",
+                           "https://host/bucket", "file:///r"})
     EXPECT_FALSE(parse_source(text)) << text;
 }
 
