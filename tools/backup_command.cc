@@ -150,7 +150,7 @@ Outcome<ExitCode> run_backup(const BackupWords& words, const Context& context) {
   else
     TRY(print(report, options.dry_run, context));
   if (report.warning.empty()) return ExitCode::kDone;
-  fmt::print(stderr, "epochfs: warning: {}\n", engine::printable(report.warning));
+  context.warn(engine::printable(report.warning));
   return ExitCode::kWarnings;
 }
 

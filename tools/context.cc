@@ -24,6 +24,8 @@ engine::Result<void> Context::answer(std::string_view text) const {
   return write_answer("\n");
 }
 
+void Context::warn(std::string_view text) const { tell("epochfs: warning: " + std::string(text)); }
+
 void Context::note(std::string_view text) const {
   if (!quiet) tell(text);
 }

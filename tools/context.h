@@ -18,6 +18,8 @@ struct Context {
 
   // Adds `text` and a newline to the answer. kIo: stdout does not take it.
   engine::Result<void> answer(std::string_view text) const;
+  // What is wrong although the command does what it was asked for; also with --quiet.
+  void warn(std::string_view text) const;
   // A line for people; not with --quiet.
   void note(std::string_view text) const;
   // A line for curious people; only with --verbose.

@@ -52,7 +52,7 @@ Outcome<OpenDatabase> open_database(const Context& context, const engine::Source
   TRY_ASSIGN(open.timeline, open.database->timeline());
   // Whoever asks for the newest epoch must not take an older one for it.
   if (const std::size_t problems = open.timeline->problem_count(); problems > 0)
-    context.note(fmt::format(
+    context.warn(fmt::format(
         "{}: {} cannot be used, so epochs may be missing; `epochfs info {}` tells which",
         engine::printable(open.database->name()), engine::counted(problems, "object"),
         source.location));
