@@ -9,14 +9,16 @@
 
 #include "tests/s3/real_s3.h"
 #include "tests/support/process.h"
+#include "tests/support/random_history.h"
 #include "tests/support/temporary_directory.h"
+#include "tests/zlayer/scenarios.h"
 
 namespace epochfs::test {
 namespace {
 
 namespace files = std::filesystem;
 
-class S3ZlayerTest : public RealS3Test {
+class S3ZlayerTest : public RealS3Test, public testing::WithParamInterface<const char*> {
  protected:
   [[nodiscard]] ProcessResult python(std::vector<std::string> words) const {
     words.front() = EPOCHFS_SOURCE_DIR "/tests/zlayer/" + words.front();
@@ -44,31 +46,26 @@ class S3ZlayerTest : public RealS3Test {
   const TemporaryDirectory directory_;
 };
 
-TEST_F(S3ZlayerTest, OffersWhatWasCommitted) {
+// The times are new, and in the old order.
+TEST_P(S3ZlayerTest, OffersWhatWasCommittedAndNothingElse) {
   if (!files::exists("/dev/fuse")) GTEST_SKIP() << "SKIPPED: there is no /dev/fuse";
-  for (const char* what : {"restarted", "rolled-back", "reopened"}) {
-    SCOPED_TRACE(what);
-    const std::string made = directory_ / what;
-    const ProcessResult result = python({"make.py", what, made, "1"});
-    ASSERT_EQ(result.exit_code, 0) << result.err;
-    upload(made + "/objects");
-    const std::string mount_point = made + "/mnt";
-    files::create_directory(mount_point);
-    const ProcessResult checked = python({"check.py", made + "/truth.json",
-                                          fmt::format("s3://{}/{}", RealS3::kBucket, prefix_),
-                                          mount_point, "--times-are-new"});
-    EXPECT_EQ(checked.exit_code, 0) << checked.out << checked.err;
-    EXPECT_EQ(checked.out.find("\n0 epochs"), std::string::npos) << checked.out;
-    const auto storage = engine::make_s3_storage(RealS3::settings(prefix_));
-    for (const char* directory : {"snapshots", "wal"}) {
-      const auto listing = storage->list(directory);
-      ASSERT_TRUE(listing);
-      for (const auto& object : listing->objects)
-        ASSERT_TRUE(storage->remove(fmt::format("{}/{}", directory, object.name)));
-    }
-    ASSERT_TRUE(storage->remove("metadata.json"));
-  }
+  const std::string seed = std::to_string(test_seed() % 1'000'000'000);
+  SCOPED_TRACE("EPOCHFS_TEST_SEED=" + seed);
+  const std::string made = directory_ / "made";
+  const ProcessResult result = python({"make.py", GetParam(), made, seed});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  upload(made + "/objects");
+  const std::string mount_point = directory_ / "mnt";
+  files::create_directory(mount_point);
+  const ProcessResult checked =
+      python({"check.py", made + "/truth.json", fmt::format("s3://{}/{}", RealS3::kBucket, prefix_),
+              mount_point});
+  EXPECT_EQ(checked.exit_code, 0) << checked.out << checked.err;
+  EXPECT_NE(checked.out.find("epochs offered"), std::string::npos) << checked.out;
 }
+
+INSTANTIATE_TEST_SUITE_P(Replicated, S3ZlayerTest, testing::ValuesIn(kZlayerScenarios),
+                         scenario_name);
 
 }  // namespace
 }  // namespace epochfs::test

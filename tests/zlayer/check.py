@@ -36,6 +36,7 @@ def check_epoch(directory, offered, truth):
         told = json.load(file)
     where = f"epoch {offered['epoch']}, {offered['name']} ({offered['base_is']})"
     expect(told["name"] == offered["name"], f"{where}: called {told['name']}")
+    expect(told["base_is"] == offered["base_is"], f"{where}: {told['base_is']}")
     path = os.path.join(directory, told["file"])
     with open(path, "rb") as file:
         image = file.read()
@@ -62,9 +63,10 @@ def main():
     numbers = [epoch["epoch"] for epoch in offered]
     expect(numbers == list(range(1, len(numbers) + 1)), f"numbers {numbers}")
     expect(len(set(names)) == len(names), "an epoch is offered twice")
-    for name in truth["expected"]:
-        if "--times-are-new" not in options:
-            expect(name in names, f"{name} is not offered")
+    for name in () if "--times-are-new" in options else truth["expected"]:
+        base_is = next((epoch["base_is"] for epoch in offered if epoch["name"] == name), "missing")
+        wanted = "assumed" if name in truth["assumed"] else "shown"
+        expect(base_is == wanted, f"{name} is {base_is}, not {wanted}")
     order = list(truth["commits"])
     commits = [name for name in names if name in order]
     expect(commits == sorted(commits, key=order.index), "commits are not in their order")

@@ -10,6 +10,7 @@ DIRECTORY/truth.json
   commits   name of each commit ever made -> SHA-256 of the database after it, by SQLite itself
   expected  names that a reader has to offer: a stored copy has the commit, a snapshot is exactly
             what its log began on, and nothing of the log before that is missing
+  assumed   those of them whose snapshot only its time speaks for: nobody knows the log before
   stored    names of all commits that a stored copy has
 """
 
@@ -68,8 +69,8 @@ def as_big_endian(log):
 
 
 class Generation:
-    def __init__(self, salts, begins_on):
-        self.salts, self.begins_on = salts, begins_on  # SHA-256 of the main file
+    def __init__(self, salts, sequence, begins_on):
+        self.salts, self.sequence, self.begins_on = salts, sequence, begins_on  # a SHA-256
         self.commits = {}  # frame -> name
 
 
@@ -166,7 +167,7 @@ class Replicated:
         sequence = struct.unpack(">I", log[12:16])[0]
         frame = struct.unpack("=I", content(self.path + "-shm")[16:20])[0]
         if not self.generations or self.generations[-1].salts != salts:
-            self.generations.append(Generation(salts, sha256(main)))
+            self.generations.append(Generation(salts, sequence, sha256(main)))
         with tempfile.TemporaryDirectory() as work:
             copy = os.path.join(work, "copy.db")
             for suffix, data in (("", main), ("-wal", log)):
@@ -226,7 +227,7 @@ class Replicated:
         return max((f for f, _ in held), default=0), max((at for _, at in held), default=0)
 
     def save(self):
-        expected, stored = [], []
+        expected, assumed, stored = [], [], []
         is_known, before_is_whole = False, True
         for generation in self.generations:
             reach, last_seen = self.reach(generation)
@@ -237,10 +238,13 @@ class Replicated:
             is_shown = generation.begins_on in (images if is_known else images[-1:])
             if is_shown and before_is_whole:
                 expected += names
+                if not is_known and generation.sequence > 0:
+                    assumed += names
             if names:
                 is_known = True
             before_is_whole = not is_known or reach >= max(generation.commits)
-        truth = {"commits": self.commits, "expected": expected, "stored": stored}
+        truth = {"commits": self.commits, "expected": expected, "assumed": assumed,
+                 "stored": stored}
         with open(os.path.join(self.directory, "truth.json"), "w") as file:
             json.dump(truth, file, indent=1)
         self.connection.close()

@@ -17,6 +17,7 @@
 #include "tests/support/process.h"
 #include "tests/support/random_history.h"
 #include "tests/support/temporary_directory.h"
+#include "tests/zlayer/scenarios.h"
 
 namespace epochfs::test {
 namespace {
@@ -77,15 +78,8 @@ TEST_P(ZlayerTest, OffersWhatWasCommittedAndNothingElse) {
   EXPECT_EQ(verified.exit_code, 0) << verified.out << verified.err;
 }
 
-INSTANTIATE_TEST_SUITE_P(Replicated, ZlayerTest,
-                         testing::Values("plain", "restarted", "outranked", "replaced",
-                                         "rolled-back", "shrinking", "reopened", "without-base",
-                                         "other-machine", "small-pages", "large-pages"),
-                         [](const testing::TestParamInfo<const char*>& what) {
-                           std::string name = what.param;
-                           std::ranges::replace(name, '-', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Replicated, ZlayerTest, testing::ValuesIn(kZlayerScenarios),
+                         scenario_name);
 
 class CopiedZlayerTest : public ZlayerTest {
  protected:
@@ -235,6 +229,11 @@ TEST_F(ZlayerTest, GivesNobodyWhatSqliteFindsUnsound) {
     EXPECT_EQ(refused.out, "");
   }
   EXPECT_FALSE(files::exists(restored));
+  const ProcessResult verified = epochfs({"verify", objects_});
+  EXPECT_EQ(verified.exit_code, 4) << verified.out << verified.err;
+  EXPECT_NE(verified.out.find("SQLite finds"), std::string::npos) << verified.out;
+  const ProcessResult structure = epochfs({"verify", "--quick", objects_});
+  EXPECT_EQ(structure.exit_code, 0) << structure.out << structure.err;
 }
 
 TEST_F(ZlayerTest, SaysThatThereIsNoBackup) {
