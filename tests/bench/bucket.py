@@ -104,7 +104,7 @@ def main():
                               stdout=subprocess.PIPE)
     port = int(server.stdout.readline().split()[1])
     try:
-        with tempfile.TemporaryDirectory(prefix="epochfs-bench.") as directory:
+        with tempfile.TemporaryDirectory(prefix="epochfs-bench.", dir="/dev/shm") as directory:
             measure(arguments, epochfs, port, Path(directory))
     finally:
         server.terminate()
