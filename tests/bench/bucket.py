@@ -21,7 +21,7 @@ import threading
 import time
 from pathlib import Path
 
-from common import mounted, run, same_or_exit
+from common import mounted, peak_mb, run, same_or_exit
 
 ROOT = Path(__file__).resolve().parents[2]
 SEGMENTS = 1000
@@ -171,8 +171,7 @@ def mount(epochfs, place, mountpoint, look):
     with mounted(command, mountpoint, (epochfs, "umount")) as server:
         database = look()
         status = json.loads((mountpoint / database / ".epochfs/status.json").read_text())["store"]
-        lines = Path(f"/proc/{server.pid}/status").read_text().splitlines()
-        return status | {"memory": next(line for line in lines if line.startswith("VmHWM"))}
+        return status | {"memory": f"{peak_mb(server.pid):.1f} MB at most"}
 
 
 def copy_out(epochfs, place, mountpoint, live, output, timed):
@@ -204,7 +203,7 @@ def open_long_history(arguments, mountpoint):
 def tell_mount(status):
     print(f"  requests of the mount: {status['gets']} GET, {status['heads']} HEAD,"
           f" {status['lists']} LIST, {status['bytes_received'] / 1e6:.1f} MB;"
-          f" its memory: {' '.join(status['memory'].split())}", flush=True)
+          f" its memory: {status['memory']}", flush=True)
 
 
 def tell(figures, size):

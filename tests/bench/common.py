@@ -29,6 +29,12 @@ def same_or_exit(output, original):
         sys.exit(f"{NAME}: {output} is not what was backed up")
 
 
+def peak_mb(pid):
+    """The most memory that a running process has had."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmHWM"))
+
+
 @contextlib.contextmanager
 def mounted(command, mountpoint, unmount):
     """A mount whose server is a child of this process; gives the server."""

@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from common import mounted
+from common import mounted, peak_mb
 
 HISTORIES = {"100 segments of 40 epochs, 1000 pages each": (250_000, 100, 40, 1000),
              "1000 segments of 1000 epochs, 2 pages each": (250_000, 1000, 1000, 2)}
@@ -67,10 +67,7 @@ def look_around(epochfs, repository, cache, mountpoint, rounds):
         dice = random.Random(20261121)
         names = [epochs / f"{dice.randrange(1, 1_000_001):010}" for _ in range(3000)]
         print(f"  stat of an epoch {median_ms([name.stat for name in names]):.3f} ms", flush=True)
-        status = Path(f"/proc/{server.pid}/status").read_text().splitlines()
-        for line in status:
-            if line.startswith(("VmHWM", "RssAnon")):
-                print(f"  {' '.join(line.split())}", flush=True)
+        print(f"  memory of the server: {peak_mb(server.pid):.1f} MB at most", flush=True)
 
 
 def main():

@@ -20,15 +20,17 @@ import os
 import resource
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from common import Application, mounted, run, same_or_exit, stored_bytes
+from common import Application, mounted, peak_mb, run, same_or_exit, stored_bytes
 from compare import QUERY
 
 COLD_READS = 20_000
+QUERIES = 8  # in each round: they are short
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -64,7 +66,7 @@ class Figures:
                 line = f"  {who:44} {statistics.median(walls):11.3f}"
                 if figures[0][1] is not None:
                     line += f"   cpu {statistics.median(cpu for _, cpu in figures):7.3f}"
-                print(f"{line}   ({len(walls)} rounds, {min(walls):.3f} to {max(walls):.3f})")
+                print(f"{line}   ({len(walls)} times, {min(walls):.3f} to {max(walls):.3f})")
 
 
 def newest_epoch(arguments, work):
@@ -108,12 +110,13 @@ class Bench:
         self.mountpoint.mkdir(exist_ok=True)
 
     @contextlib.contextmanager
-    def epochfs_mount(self, repository="repo", epoch=None):
+    def epochfs_mount(self, job, repository="repo", epoch=None):
         # The young repository is the same one, earlier, and has an index of its own.
         command = [self.epochfs, "mount", "-f", self.work / repository, self.mountpoint,
                    "--cache-dir", self.work / f"cache-{repository}"]
         with mounted(command, self.mountpoint, (self.epochfs, "umount")) as server:
             yield server, self.mountpoint / "live" / "epochs" / (epoch or self.epoch) / "live.db"
+            self.figures.add("memory at most, MB", f"mount: {job}", peak_mb(server.pid))
 
     @contextlib.contextmanager
     def restic_mount(self):
@@ -140,7 +143,7 @@ class Bench:
             timed(row, "cp, squashfuse_ll, blocks of 128 KiB",
                   lambda: run("cp", database, output), server)
         self.checked()
-        with self.epochfs_mount() as (server, database):
+        with self.epochfs_mount("cp, twice") as (server, database):
             timed(row, "cp, epochfs", lambda: run("cp", database, output), server)
             self.checked()
             timed(row, "cp once more, epochfs", lambda: run("cp", database, output), server)
@@ -148,8 +151,7 @@ class Bench:
         with self.restic_mount() as (server, database):
             timed(row, "cp, restic", lambda: run("cp", database, output), server)
         self.checked()
-        timed(row, "epochfs restore",
-              lambda: run(self.epochfs, "restore", f"{self.work / 'repo'}@{self.epoch}", output))
+        timed(row, "epochfs restore", self.restore)
         self.checked()
         full = next((self.work / "repo" / "live").glob("full-1.*"))
         timed(row, "zstd -d of the full", lambda: run("zstd", "-dqf", full, "-o", output))
@@ -158,6 +160,15 @@ class Bench:
         timed(row, "restic restore", lambda: run("restic", "restore", "-q", "-r",
                                                  self.work / "restic", "latest", "--target", target))
         shutil.rmtree(target)
+
+    def restore(self):
+        command = [self.epochfs, "restore", f"{self.work / 'repo'}@{self.epoch}", self.output]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            sys.exit(f"reading.py: restore: exit {process.returncode}")
+        self.figures.add("memory at most, MB", "restore", usage.ru_maxrss * 1024 / 1e6)
 
     def random_reads(self, jobs, seconds):
         # Cold is what is read for the first time, so there is not more of it than there are reads.
@@ -184,9 +195,9 @@ class Bench:
             fio(database, server, "in the kernel's cache, squashfuse_ll", warm)
         with self.restic_mount() as (server, database):
             fio(database, server, "cold, restic", fewer)
-        with self.epochfs_mount() as (server, database):
+        with self.epochfs_mount(f"cold random reads, {jobs} at a time") as (server, database):
             fio(database, server, "cold, epochfs", cold)
-        with self.epochfs_mount() as (server, database):
+        with self.epochfs_mount(f"warm random reads, {jobs} at a time") as (server, database):
             run("cp", database, "/dev/null")
             fio(database, server, "in the kernel's cache, epochfs", warm)
 
@@ -196,10 +207,12 @@ class Bench:
                 if not run("sqlite3", f"file:{database}?mode=ro&immutable=1", QUERY).strip():
                     sys.exit("reading.py: the query found nothing")
 
-        row, young = "mount, first query, unmount; seconds", self.young
-        self.figures.timed(row, f"epochfs, epoch {self.epoch}", lambda: query(self.epochfs_mount()))
-        self.figures.timed(row, f"epochfs, epoch {young} of as many",
-                           lambda: query(self.epochfs_mount("young", young)))
+        row, job, young = "mount, first query, unmount; seconds", "first query", self.young
+        for _ in range(QUERIES):
+            self.figures.timed(row, f"epochfs, epoch {self.epoch}",
+                               lambda: query(self.epochfs_mount(job)))
+            self.figures.timed(row, f"epochfs, epoch {young} of as many",
+                               lambda: query(self.epochfs_mount(job, "young", young)))
         self.figures.timed(row, "restic", lambda: query(self.restic_mount()))
 
 
