@@ -13,6 +13,8 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <sstream>
+#include <thread>
 
 #include "tests/capture/other_process.h"
 #include "tests/mount/mounted_repository.h"
@@ -36,9 +38,9 @@ class CrowdedMountTest : public MountedRepositoryTest {
     backup();
     serve();
   }
-  void serve() {
-    const std::vector<std::string> command = {EPOCHFS_COMMAND, "mount", "--foreground",
-                                              repository(), mountpoint()};
+  void serve(const std::string& mount_options = "ro") {
+    const std::vector<std::string> command = {EPOCHFS_COMMAND, "mount",      "--foreground", "-o",
+                                              mount_options,   repository(), mountpoint()};
     ProcessOptions options = environment();
     options.timeout = std::chrono::minutes(8);
     server_ = std::make_unique<Process>(command, options);
@@ -189,6 +191,60 @@ TEST_F(CrowdedMountTest, IsRightAgainWhenTheRepositoryIsBack) {
   EXPECT_TRUE(eventually([&] { return is_all_listed(); }));
   EXPECT_EQ(read_file(tree() + "/latest/app.db"), history_->moments().back().image);
 }
+
+#ifndef EPOCHFS_SANITIZED  // a sanitizer has an allocator of its own
+
+TEST_F(CrowdedMountTest, TakesNoMoreMemoryThanItsBudget) {
+  constexpr std::uint64_t kMiB = 1024 * 1024;
+  constexpr std::uint64_t kFileBytes = 160 * kMiB;
+  constexpr std::uint64_t kCacheMiB = 64;
+  constexpr std::uint64_t kBesideMiB = 32;  // 64 are promised
+  const std::uint64_t seed = test_seed();
+  SCOPED_TRACE(testing::Message() << "EPOCHFS_TEST_SEED=" << seed);
+  ASSERT_EQ(
+      run({"sqlite3", database(),
+           fmt::format("CREATE TABLE t(a); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT "
+                       "i+1 FROM n WHERE i<{}) INSERT INTO t SELECT randomblob(1000000) FROM n",
+                       kFileBytes / 1'000'000)})
+          .exit_code,
+      0);
+  backup();
+  serve(fmt::format("cache={}M", kCacheMiB));
+  const std::string original = read_file(database());
+  const UniqueFd file(::open(file_of(0).c_str(), O_RDONLY | O_CLOEXEC));
+  ASSERT_TRUE(file);
+  ASSERT_EQ(::posix_fadvise(file.get(), 0, 0, POSIX_FADV_RANDOM), 0);
+  // Alone, then at once, so that other threads of the server's are busy.
+  const auto read_here_and_there = [&](std::uint64_t begin, int count) {
+    std::mt19937_64 random(begin);
+    std::string page(4096, '\0');
+    bool right = true;
+    for (int i = 0; i < count; ++i) {
+      const std::size_t at = random() % (original.size() / page.size()) * page.size();
+      right = ::pread(file.get(), page.data(), page.size(), static_cast<off_t>(at)) ==
+                  static_cast<ssize_t>(page.size()) &&
+              original.compare(at, page.size(), page) == 0 && right;
+    }
+    EXPECT_TRUE(right);
+  };
+  for (std::uint64_t round = 0; round < 4; ++round) {
+    read_here_and_there(seed + 100 * round, 5'000);
+    std::vector<std::thread> readers;
+    for (std::uint64_t reader = 1; reader <= 8; ++reader)
+      readers.emplace_back(read_here_and_there, seed + 100 * round + reader, 600);
+    for (std::thread& reader : readers) reader.join();
+  }
+  std::istringstream status(read_file(fmt::format("/proc/{}/status", server_->pid())));
+  std::string line;
+  while (std::getline(status, line) && !line.starts_with("VmHWM:")) {
+  }
+  ASSERT_TRUE(line.starts_with("VmHWM:"));
+  const std::uint64_t peak_kib = std::stoull(line.substr(std::string("VmHWM:").size()));
+  EXPECT_GT(peak_kib, kCacheMiB * 1024 / 2) << "the cache was not filled";
+  EXPECT_LE(peak_kib, (kCacheMiB + kBesideMiB) * 1024);
+}
+
+#endif
 
 }  // namespace
 }  // namespace epochfs::test
