@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -18,6 +17,7 @@
 #include "tests/s3/real_s3.h"
 #include "tests/support/faulty_proxy.h"
 #include "tests/support/process.h"
+#include "tests/support/samples.h"
 #include "tests/support/temporary_directory.h"
 
 namespace epochfs::test {
@@ -141,16 +141,14 @@ TEST_F(S3RepositoryTest, BeginsAnewAfterALostRaceWhenItIsToWait) {
 // No lock keeps them apart: one replaces the manifest, the other is told that it lost. Whoever is
 // killed has stored an epoch or has not; none is there twice and none that was told is missing.
 TEST_F(S3RepositoryTest, LosesNothingToTwoWritersOfWhomSomeAreKilled) {
-  const int rounds = std::getenv("EPOCHFS_RACE_ROUNDS") == nullptr
-                         ? 20
-                         : std::stoi(std::getenv("EPOCHFS_RACE_ROUNDS"));
-  const unsigned seed = std::random_device()();
-  SCOPED_TRACE(seed);
-  std::mt19937 random(seed);
+  const std::size_t rounds = 200 / one_of_many_under_sanitizers(10);
+  const std::uint64_t seed = test_seed();
+  SCOPED_TRACE(testing::Message() << "EPOCHFS_TEST_SEED=" << seed);
+  std::mt19937_64 random(seed);
   std::vector<std::string> stored;  // what epoch 1, 2, … must give back
   int lost = 0;
   int killed = 0;
-  for (int round = 1; round <= rounds && !HasFailure(); ++round) {
+  for (std::size_t round = 1; round <= rounds && !HasFailure(); ++round) {
     const std::string live = directory_ / "live.txt";
     const std::string text = fmt::format("state {} of {}\n", round, seed);
     std::ofstream(live) << text;
