@@ -97,6 +97,10 @@ std::string default_hint(Code code, const std::string& command) {
     case Code::kInvalid:
       return fmt::format("epochfs {}--help", command.empty() ? "" : command + " ");
     case Code::kNoRepository:
+      if (command == "copy")
+        return "it copies repositories of epochfs alone: what Grafeo or ZLayer keep is plain "
+               "objects, "
+               "for `cp -a` and the tools of their store";
       return "`epochfs backup DB REPO` makes one with its first backup, `epochfs init REPO` an "
              "empty one";
     case Code::kNoSuchEpoch:

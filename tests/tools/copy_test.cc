@@ -76,6 +76,9 @@ TEST_F(CopyTest, RefusesAPlaceWithAnotherHistory) {
   EXPECT_EQ(objects("elsewhere/a"), before);
   write_file(path("file"), "");
   EXPECT_NE(epochfs({"copy", path("repo"), path("file")}).exit_code, 0);
+  const ProcessResult none = copy("elsewhere/a", "never");
+  EXPECT_EQ(none.exit_code, 10);
+  EXPECT_NE(none.err.find("repositories of epochfs alone"), std::string::npos) << none.err;
   files::create_directory(path("full"));
   write_file(path("full/something"), "");
   EXPECT_EQ(copy("repo", "full").exit_code, 6);
