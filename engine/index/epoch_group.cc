@@ -151,8 +151,27 @@ void EpochGroup::clear() {
   rows_ = 0;
 }
 
-EpochGroupReader::EpochGroupReader(Epoch first, ByteView bytes)
-    : in_(bytes), row_(before_first(first)) {}
+Bytes EpochGroup::bytes(std::optional<Epoch> behind) const {
+  ByteWriter out;
+  out.reserve(bytes_.size() + 11);
+  out.put_le(static_cast<std::uint8_t>(leads_ ? 1 : 0));
+  // Nothing lies before epoch 0.
+  out.put_varint(behind ? behind->get() : 0);
+  out.put(bytes_.view());
+  return std::move(out).take();
+}
+
+EpochGroupReader::EpochGroupReader(Epoch first, bool leads, std::optional<Epoch> behind,
+                                   ByteCursor in)
+    : in_(in), leads_(leads), behind_(behind), row_(before_first(first)) {}
+
+Result<EpochGroupReader> EpochGroupReader::open(Epoch first, ByteView bytes) {
+  ByteCursor in(bytes);
+  TRY_ASSIGN(const auto leads, in.take_le<std::uint8_t>());
+  TRY_ASSIGN(const std::uint64_t behind, in.take_varint());
+  return EpochGroupReader(first, leads != 0,
+                          behind > 0 ? std::optional(Epoch(behind)) : std::nullopt, in);
+}
 
 Result<const EpochRow*> EpochGroupReader::next() {
   if (in_.left() == 0) return nullptr;

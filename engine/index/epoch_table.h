@@ -15,17 +15,20 @@ class EpochWalk {
 
   // The next epoch, valid until the call after; nullptr: there is no other.
   Result<const EpochRow*> next();
+  // Whether no group of the database lies before the one that next() is in.
+  [[nodiscard]] bool is_in_first_group() const noexcept { return !group_ || group_->leads(); }
 
  private:
-  EpochWalk(lmdb::Cursor cursor, DatabaseNo database)
-      : cursor_(std::move(cursor)), database_(database), group_(Epoch(), {}) {}
+  EpochWalk(lmdb::Table table, lmdb::Cursor cursor, DatabaseNo database)
+      : table_(table), cursor_(std::move(cursor)), database_(database) {}
   // Takes the group of the item, if it is one of the database's.
   Result<bool> enter(const std::optional<lmdb::Item>& item);
 
+  lmdb::Table table_;
   lmdb::Cursor cursor_;
   DatabaseNo database_;
-  EpochGroupReader group_;
-  bool at_end_ = false;
+  Epoch first_;                            // of group_
+  std::optional<EpochGroupReader> group_;  // none: at the end
 };
 
 // Epochs on their way into the table, within one transaction.

@@ -1,5 +1,6 @@
 #include "engine/index/index_faults.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <array>
@@ -47,7 +48,8 @@ void say(std::string_view text) {
   [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, text.data(), text.size());
 }
 
-[[noreturn]] void end_with(const char* file) {
+// In a signal handler, too.
+void remove_index(const char* file) {
   Path lock_file{};
   const std::size_t size = std::strlen(file);
   ::unlink(file);
@@ -56,10 +58,18 @@ void say(std::string_view text) {
     std::memcpy(lock_file.data() + size, kLockEnding.data(), kLockEnding.size());
     ::unlink(lock_file.data());
   }
+}
+
+constexpr std::string_view kWhatNext =
+    " is damaged and was removed: once more, and it is built anew (a mount: after `epochfs "
+    "umount`)";
+
+[[noreturn]] void end_with(const char* file) {
+  remove_index(file);
   say("epochfs: the index ");
   say(file);
-  say(" is damaged and was removed: once more, and it is built anew (a mount: after `epochfs "
-      "umount`)\n");
+  say(kWhatNext);
+  say("\n");
   ::_exit(1);
 }
 
@@ -139,6 +149,13 @@ void forget_index(const std::string& file) {
     if (index.in_use.load(std::memory_order_relaxed) && file == index.file.data())
       index.in_use.store(false, std::memory_order_release);
   }
+}
+
+Failure damaged_index(MDB_txn* txn) {
+  const char* const file = file_of(mdb_txn_env(txn));
+  if (file == nullptr) return Error::io("the index is damaged");
+  remove_index(file);
+  return Error::io(fmt::format("the index {}{}", file, kWhatNext));
 }
 
 LmdbCall::LmdbCall(const char* file) noexcept : outer_(std::exchange(in_call, file)) {

@@ -11,11 +11,16 @@
 
 #include <string>
 
+#include "engine/core/error.h"
+
 namespace epochfs::engine {
 
 // From now on faults in the map of this file are meant too, not only those of its LmdbCalls.
 void watch_index(MDB_env* env, const std::string& file);
 void forget_index(const std::string& file);
+
+// Of an index that is found to be damaged without a fault: it is removed, too. kIo.
+Failure damaged_index(MDB_txn* txn);
 
 // While LMDB follows what the file says, as far as into memory that is not the file's. `file` must
 // outlive it.

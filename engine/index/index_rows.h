@@ -7,7 +7,7 @@
 namespace epochfs::engine::index_rows {
 
 // Changes whenever any key, value or table below does.
-inline constexpr std::uint32_t kIndexLayout = 7;
+inline constexpr std::uint32_t kIndexLayout = 8;
 
 // Numbers in rows.
 Result<std::uint32_t> take_u32(ByteCursor& in);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/core/hash.h"
 #include "engine/index/index_faults.h"
 
 namespace epochfs::engine::lmdb {
@@ -18,11 +19,31 @@ ByteView view_of(const MDB_val& value) {
   return {static_cast<const std::byte*>(value.mv_data), value.mv_size};
 }
 
+using Sum = std::uint32_t;
+
+Sum sum_of(MDB_dbi table, ByteView key, ByteView value) noexcept {
+  return static_cast<Sum>(page_hash(value) + 31 * page_hash(key) + table);
+}
+
 int put_with(Table table, ByteView key, ByteView value, unsigned flags) {
   MDB_val raw_key = value_of(key);
-  MDB_val raw_value = value_of(value);
+  MDB_val room{sizeof(Sum) + value.size(), nullptr};
   const LmdbCall call(table.txn);
-  return mdb_put(table.txn, table.handle, &raw_key, &raw_value, flags);
+  const int code = mdb_put(table.txn, table.handle, &raw_key, &room, flags | MDB_RESERVE);
+  if (code != 0) return code;
+  const MutableByteView stored(static_cast<std::byte*>(room.mv_data), room.mv_size);
+  store_le(stored, sum_of(table.handle, key, value));
+  copy_bytes(value, stored.subspan(sizeof(Sum)));
+  return 0;
+}
+
+Result<Item> checked(Table table, const MDB_val& raw_key, const MDB_val& raw_value) {
+  const ByteView key = view_of(raw_key);
+  const ByteView stored = view_of(raw_value);
+  if (stored.size() < sizeof(Sum)) return damaged_index(table.txn);
+  const ByteView value = stored.subspan(sizeof(Sum));
+  if (load_le<Sum>(stored) != sum_of(table.handle, key, value)) return damaged_index(table.txn);
+  return Item{key, value};
 }
 
 }  // namespace
@@ -63,7 +84,9 @@ Result<std::optional<Item>> Cursor::get(ByteView wanted, MDB_cursor_op op) {
   const int code = mdb_cursor_get(handle_.get(), &key, &value, op);
   if (code == MDB_NOTFOUND) return std::optional<Item>();
   if (code != 0) return failure(code, "look up");
-  return std::optional(Item{view_of(key), view_of(value)});
+  const Table table{mdb_cursor_txn(handle_.get()), mdb_cursor_dbi(handle_.get())};
+  TRY_ASSIGN(const Item item, checked(table, key, value));
+  return std::optional(item);
 }
 
 Result<std::optional<ByteView>> find(Table table, ByteView key) {
@@ -73,7 +96,8 @@ Result<std::optional<ByteView>> find(Table table, ByteView key) {
   const int code = mdb_get(table.txn, table.handle, &wanted, &value);
   if (code == MDB_NOTFOUND) return std::optional<ByteView>();
   if (code != 0) return failure(code, "look up");
-  return std::optional(view_of(value));
+  TRY_ASSIGN(const Item item, checked(table, wanted, value));
+  return std::optional(item.value);
 }
 
 Result<void> put(Table table, ByteView key, ByteView value) {

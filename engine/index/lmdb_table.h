@@ -1,5 +1,7 @@
 // LMDB's tables as Results. Private to this room.
 //
+// Trust     LMDB has no sums, so each item has one over its table, key and value. One that is not
+//           what was put is kIo, and the index is gone. That an item is not found proves nothing
 // Lifetime  an Item points into the index: until the transaction writes, or ends
 #pragma once
 

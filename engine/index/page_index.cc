@@ -212,7 +212,9 @@ Result<bool> PageIndex::open_tables(MDB_env* env, Tables& tables, unsigned flags
   }
   std::array<std::byte, 4> layout{};
   store_le(MutableByteView(layout), rows::kIndexLayout);
-  TRY_ASSIGN(const auto stored, find({txn.get(), tables.meta}, as_bytes(kLayoutKey)));
+  const auto found = find({txn.get(), tables.meta}, as_bytes(kLayoutKey));
+  if (!found) return Error::corrupt(found.error().text);  // or as another layout has it
+  const auto& stored = *found;
   if (stored && !std::ranges::equal(*stored, layout)) return Error::unsupported("index: layout");
   if (!stored && !may_write) return false;
   if (!stored) TRY(put({txn.get(), tables.meta}, as_bytes(kLayoutKey), layout));
@@ -298,8 +300,10 @@ Result<std::optional<SegmentNo>> PageIndex::Reader::base_of(DatabaseNo database,
 }
 
 Result<std::vector<RecordPlace>> PageIndex::Reader::records(DatabaseNo database, PageRange pages,
-                                                            Epoch after, Epoch epoch) const {
-  return rows::find_records({txn_.get(), tables_->records}, database, pages, after, epoch);
+                                                            std::uint64_t base_pages, Epoch after,
+                                                            Epoch epoch) const {
+  return rows::find_records({txn_.get(), tables_->records}, database, pages, base_pages, after,
+                            epoch);
 }
 
 Result<std::optional<Epoch>> PageIndex::Reader::next_record(DatabaseNo database, PageNo page,
@@ -414,7 +418,9 @@ Result<void> PageIndex::Writer::put_segment(DatabaseNo database, SegmentNo segme
              rows::encode(row));
 }
 
-Result<void> PageIndex::Writer::put_base(DatabaseNo database, Epoch end_epoch, SegmentNo segment) {
+Result<void> PageIndex::Writer::put_base(DatabaseNo database, Epoch end_epoch, SegmentNo segment,
+                                         std::uint64_t pages) {
+  gathered_->records.expect_groups_of(database, pages);
   std::array<std::byte, 4> value{};
   store_le(MutableByteView(value), segment.get());
   return put({reader_.txn_.get(), reader_.tables_->bases}, rows::key(database, end_epoch.get()),

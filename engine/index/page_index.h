@@ -2,9 +2,9 @@
 // asks of a repository's tables. LMDB in a private directory; may be deleted at any time; never
 // part of a commit.
 //
-// Trust     built by this code only, in a directory that only this user can enter; still, what
-//           comes out is checked when it is used: records name their page and epochs, blocks have
-//           page hashes
+// Trust     built by this code only, in a directory that only this user can enter. Disks flip bits,
+//           so every row has a sum, and what lies behind each other says so: what is damaged is kIo
+//           and removed, never another answer
 // Threads   a Reader belongs to one thread at a time, any number of them may be open; one Writer
 //           at a time (others wait, other processes too)
 // Sharing   several processes may have it open; a killed one leaves the last committed state
@@ -192,8 +192,10 @@ class PageIndex::Reader {
   // The end epoch of the next full after `epoch`.
   Result<std::optional<Epoch>> next_base(DatabaseNo database, Epoch epoch) const;
   // For each page of the range that got a version in (after, epoch]: the newest of them; pages
-  // ascending. Skips from page to page with one or two seeks each, whatever lies between.
-  Result<std::vector<RecordPlace>> records(DatabaseNo database, PageRange pages, Epoch after,
+  // ascending. One seek for each group of them, whatever lies between. `base_pages`: how many a
+  // full has that put_base() was told of.
+  Result<std::vector<RecordPlace>> records(DatabaseNo database, PageRange pages,
+                                           std::uint64_t base_pages, Epoch after,
                                            Epoch epoch) const;
   // The first epoch after `after` for which a record of the page begins.
   Result<std::optional<Epoch>> next_record(DatabaseNo database, PageNo page, Epoch after) const;
@@ -233,8 +235,9 @@ class PageIndex::Writer {
   Result<DatabaseNo> begin_database(std::string_view name);
   Result<void> put_database(std::string_view name, const DatabaseRow& row);
   Result<void> put_segment(DatabaseNo database, SegmentNo segment, const SegmentRow& row);
-  // A full that may serve as base from its end epoch on.
-  Result<void> put_base(DatabaseNo database, Epoch end_epoch, SegmentNo segment);
+  // A full of so many pages that may serve as base from its end epoch on.
+  Result<void> put_base(DatabaseNo database, Epoch end_epoch, SegmentNo segment,
+                        std::uint64_t pages);
   // Epochs in order; gathered and written in groups, the last by end_epochs(). The first of them
   // takes the place of all that the database has from it on.
   Result<void> put_epoch(DatabaseNo database, const EpochRow& row);

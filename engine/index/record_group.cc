@@ -8,7 +8,7 @@ namespace epochfs::engine::index_rows {
 namespace {
 
 // Four of them, with their keys, fill a page of LMDB's.
-constexpr std::size_t kChunkBytes = 970;
+constexpr std::size_t kChunkBytes = 960;
 
 // The byte that begins an entry: the page's slot, and what follows.
 constexpr std::uint8_t kSlotMask = kGroupPages - 1;
@@ -83,9 +83,11 @@ bool RecordChunk::is_full() const noexcept {
   return entries_.size() >= std::max(kChunkBytes, 2 * carried_bytes_);
 }
 
-Bytes RecordChunk::bytes() const {
+Bytes RecordChunk::bytes(std::optional<Epoch> behind) const {
   ByteWriter out;
-  out.reserve(entries_.size() + 2);
+  out.reserve(entries_.size() + 12);
+  // Behind something there is no chunk that begins at 0.
+  out.put_varint(behind ? behind->get() : 0);
   out.put_varint(carried_);
   out.put(entries_.view());
   return std::move(out).take();
@@ -93,9 +95,11 @@ Bytes RecordChunk::bytes() const {
 
 Result<RecordChunkReader> RecordChunkReader::open(Epoch first, ByteView bytes) {
   ByteCursor in(bytes);
+  TRY_ASSIGN(const std::uint64_t behind, in.take_varint());
   TRY_ASSIGN(const std::uint64_t carried, in.take_varint());
   if (carried > kGroupPages) return Error::corrupt("index: a chunk of records");
-  return RecordChunkReader(first, carried, in);
+  return RecordChunkReader(first, behind > 0 ? std::optional(Epoch(behind)) : std::nullopt, carried,
+                           in);
 }
 
 Result<const RecordEntry*> RecordChunkReader::next() {

@@ -44,7 +44,8 @@ class RecordChunk {
   // More belongs into another one, unless it begins at the same epoch as this.
   [[nodiscard]] bool is_full() const noexcept;
   [[nodiscard]] Epoch first() const noexcept { return first_; }
-  [[nodiscard]] Bytes bytes() const;
+  // `behind`: where the chunk behind it begins; nothing: it is the last.
+  [[nodiscard]] Bytes bytes(std::optional<Epoch> behind) const;
 
  private:
   void put(const RecordEntry& entry);
@@ -63,6 +64,8 @@ class RecordChunkReader {
  public:
   static Result<RecordChunkReader> open(Epoch first, ByteView bytes);
 
+  // Where the chunk behind it begins; nothing: it was the last when it was written.
+  [[nodiscard]] const std::optional<Epoch>& behind() const noexcept { return behind_; }
   // The next entry, valid until the call after; nullptr: there is no other. kCorrupt: no chunk.
   Result<const RecordEntry*> next();
   // Whether the entry that next() gave is in a chunk before, too.
@@ -72,11 +75,12 @@ class RecordChunkReader {
   [[nodiscard]] const RecordBefore& before() const noexcept { return before_; }
 
  private:
-  RecordChunkReader(Epoch first, std::uint64_t carried, ByteCursor in)
-      : in_(in), carried_(carried), before_{first, SegmentNo(), 0} {}
+  RecordChunkReader(Epoch first, std::optional<Epoch> behind, std::uint64_t carried, ByteCursor in)
+      : in_(in), behind_(behind), carried_(carried), before_{first, SegmentNo(), 0} {}
   Result<void> read_entry();
 
   ByteCursor in_;
+  std::optional<Epoch> behind_;
   std::uint64_t carried_;
   std::uint64_t taken_ = 0;
   RecordBefore before_;

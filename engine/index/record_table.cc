@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <tuple>
 
+#include "engine/index/index_faults.h"
 #include "engine/index/index_rows.h"
 
 namespace epochfs::engine::index_rows {
 namespace {
 
+// In which each group begins.
+constexpr Epoch kBeginning(0);
 // Some 15 MiB.
 constexpr std::size_t kWaitingMax = 256 * 1024;
 
@@ -37,10 +40,9 @@ RecordPlace place_of(PageNo page, const RecordEntry& entry, Epoch epoch) {
 }
 
 // What a chunk says of its group's pages at an epoch.
-Result<void> add_places(const FoundChunk& chunk, PageRange pages, Epoch after, Epoch epoch,
-                        std::vector<RecordPlace>& found) {
+Result<void> add_places(const FoundChunk& chunk, RecordChunkReader& reader, PageRange pages,
+                        Epoch after, Epoch epoch, std::vector<RecordPlace>& found) {
   std::array<RecordPlace, kGroupPages> newest{};
-  TRY_ASSIGN(RecordChunkReader reader, RecordChunkReader::open(chunk.key.first, chunk.value));
   for (;;) {
     TRY_ASSIGN(const RecordEntry* const entry, reader.next());
     if (entry == nullptr) break;
@@ -57,6 +59,11 @@ Result<void> add_places(const FoundChunk& chunk, PageRange pages, Epoch after, E
   return {};
 }
 
+// Where the chunk begins, if it is one of that group.
+std::optional<Epoch> first_behind(const std::optional<FoundChunk>& chunk, std::uint32_t group) {
+  return chunk && chunk->key.group == group ? std::optional(chunk->key.first) : std::nullopt;
+}
+
 Result<std::optional<RecordChunk>> last_chunk(lmdb::Table table, DatabaseNo database,
                                               std::uint32_t group) {
   TRY_ASSIGN(lmdb::Cursor cursor, lmdb::Cursor::open(table));
@@ -70,7 +77,8 @@ Result<std::optional<RecordChunk>> last_chunk(lmdb::Table table, DatabaseNo data
 }  // namespace
 
 Result<std::vector<RecordPlace>> find_records(lmdb::Table table, DatabaseNo database,
-                                              PageRange pages, Epoch after, Epoch epoch) {
+                                              PageRange pages, std::uint64_t base_pages,
+                                              Epoch after, Epoch epoch) {
   TRY_ASSIGN(lmdb::Cursor cursor, lmdb::Cursor::open(table));
   std::vector<RecordPlace> found;
   std::uint64_t group = group_of(pages.first);
@@ -82,9 +90,16 @@ Result<std::vector<RecordPlace>> find_records(lmdb::Table table, DatabaseNo data
     TRY_ASSIGN(const auto behind, chunk_of(item, database));
     TRY_ASSIGN(const auto before, cursor.move(item ? MDB_PREV : MDB_LAST));
     TRY_ASSIGN(const auto chunk, chunk_of(before, database));
-    if (chunk && chunk->key.group == wanted) TRY(add_places(*chunk, pages, after, epoch, found));
+    const bool is_there = chunk && chunk->key.group == wanted;
+    if (is_there) {
+      TRY_ASSIGN(RecordChunkReader reader, RecordChunkReader::open(chunk->key.first, chunk->value));
+      if (reader.behind() != first_behind(behind, wanted)) return damaged_index(table.txn);
+      TRY(add_places(*chunk, reader, pages, after, epoch, found));
+    }
+    // Every page of the base has a group.
+    if (!is_there && page_in(wanted, 0).get() <= base_pages) return damaged_index(table.txn);
     if (!behind) break;
-    group = std::max<std::uint64_t>(behind->key.group, group + 1);
+    ++group;
   }
   return found;
 }
@@ -128,6 +143,21 @@ Result<void> RecordIntake::add(lmdb::Table table, DatabaseNo database, SegmentNo
   return {};
 }
 
+void RecordIntake::expect_groups_of(DatabaseNo database, std::uint64_t pages) {
+  Expected& expected = expected_[database];
+  expected.end = std::max(expected.end, (pages + kGroupPages - 1) / kGroupPages);
+}
+
+Result<void> RecordIntake::put_expected(lmdb::Table table, DatabaseNo database, Expected& expected,
+                                        std::uint64_t end) {
+  for (; expected.next < std::min(end, expected.end); ++expected.next) {
+    const Bytes key = record_key(database, static_cast<std::uint32_t>(expected.next), kBeginning);
+    TRY_ASSIGN(const auto there, lmdb::find(table, key));
+    if (!there) TRY(append(table, key, RecordChunk(kBeginning).bytes(std::nullopt)));
+  }
+  return {};
+}
+
 Result<void> RecordIntake::flush(lmdb::Table table) {
   const auto order = [](const Waiting& record) {
     return std::tuple(record.database, group_of(record.page), record.first, record.page);
@@ -139,9 +169,15 @@ Result<void> RecordIntake::flush(lmdb::Table table) {
   for (auto begin = waiting_.begin(); begin != waiting_.end();) {
     const auto end = std::find_if_not(
         begin, waiting_.end(), [&](const Waiting& record) { return same_group(*begin, record); });
+    // In order: tables that are filled from their beginning to their end are dense.
+    if (const auto expected = expected_.find(begin->database); expected != expected_.end())
+      TRY(put_expected(table, begin->database, expected->second, group_of(begin->page)));
     TRY(put_group(table, {begin, end}, more_));
     begin = end;
   }
+  for (auto& [database, expected] : expected_)
+    TRY(put_expected(table, database, expected, expected.end));
+  expected_.clear();
   waiting_.clear();
   more_.clear();
   return {};
@@ -152,13 +188,13 @@ Result<void> RecordIntake::put_group(lmdb::Table table, std::span<const Waiting>
   const DatabaseNo database = waiting.front().database;
   const std::uint32_t group = group_of(waiting.front().page);
   TRY_ASSIGN(std::optional<RecordChunk> chunk, last_chunk(table, database, group));
-  if (!chunk) chunk.emplace(waiting.front().first);
-  const auto store = [&] {
-    return append(table, record_key(database, group, chunk->first()), chunk->bytes());
+  if (!chunk) chunk.emplace(kBeginning);
+  const auto store = [&](std::optional<Epoch> behind) {
+    return append(table, record_key(database, group, chunk->first()), chunk->bytes(behind));
   };
   for (const Waiting& record : waiting) {
     if (chunk->is_full() && record.first > chunk->first()) {
-      TRY(store());
+      TRY(store(record.first));
       chunk = chunk->next(record.first);
     }
     RecordEntry entry{(record.page.get() - 1) % kGroupPages,
@@ -170,7 +206,7 @@ Result<void> RecordIntake::put_group(lmdb::Table table, std::span<const Waiting>
     entry.epochs.insert(entry.epochs.end(), begin, begin + record.more);
     TRY(chunk->append(entry));
   }
-  return store();
+  return store(std::nullopt);
 }
 
 }  // namespace epochfs::engine::index_rows

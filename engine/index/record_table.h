@@ -2,6 +2,8 @@
 // epoch at which the chunk begins. Private to this room.
 #pragma once
 
+#include <map>
+
 #include "engine/index/lmdb_table.h"
 #include "engine/index/record_group.h"
 
@@ -9,7 +11,8 @@ namespace epochfs::engine::index_rows {
 
 // As PageIndex::Reader has them.
 Result<std::vector<RecordPlace>> find_records(lmdb::Table table, DatabaseNo database,
-                                              PageRange pages, Epoch after, Epoch epoch);
+                                              PageRange pages, std::uint64_t base_pages,
+                                              Epoch after, Epoch epoch);
 Result<std::optional<Epoch>> find_next_record(lmdb::Table table, DatabaseNo database, PageNo page,
                                               Epoch after);
 
@@ -21,6 +24,9 @@ class RecordIntake {
   // its page's group already.
   Result<void> add(lmdb::Table table, DatabaseNo database, SegmentNo segment, std::uint64_t offset,
                    const native::RecordRow& row);
+  // The groups of so many pages are to be there, with records or without: so that one that is not
+  // found is not taken for pages that never changed.
+  void expect_groups_of(DatabaseNo database, std::uint64_t pages);
   // What was added is in the table from now on.
   Result<void> flush(lmdb::Table table);
 
@@ -37,9 +43,17 @@ class RecordIntake {
   };
   static Result<void> put_group(lmdb::Table table, std::span<const Waiting> waiting,
                                 const std::vector<Epoch>& more);
+  struct Expected {
+    std::uint64_t next = 0;  // group; those before it are there
+    std::uint64_t end = 0;
+  };
+  // Those before `end`.
+  static Result<void> put_expected(lmdb::Table table, DatabaseNo database, Expected& expected,
+                                   std::uint64_t end);
 
   std::vector<Waiting> waiting_;
   std::vector<Epoch> more_;
+  std::map<DatabaseNo, Expected> expected_;
 };
 
 }  // namespace epochfs::engine::index_rows

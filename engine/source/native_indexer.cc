@@ -78,11 +78,13 @@ class SegmentIntake {
       return {};
     }));
     TRY(writer_.end_epochs());
+    std::uint64_t pages = 0;
     TRY(reader.visit_blocks([&](std::uint64_t offset, const native::BlockRow& block) {
+      pages += block.page_hashes.size();
       return writer_.put_block(row_.number, number_, offset, block);
     }));
     TRY(writer_.end_blocks(row_.number, number_));
-    TRY(writer_.put_base(row_.number, entry_.end_epoch, number_));
+    TRY(writer_.put_base(row_.number, entry_.end_epoch, number_, pages));
     row_.base = number_;
     row_.chain_open = true;
     return {};

@@ -79,6 +79,9 @@ Result<EpochContext> NativeSource::context(DatabaseNo database, Epoch epoch) con
   TRY_ASSIGN(at.base_row, reader.segment(database, *base));
   TRY_ASSIGN(const SegmentRow segment, reader.segment(database, row->segment));
   at.segment = segment.filename;
+  // An epoch rests on what its segment rests on, or has a full to itself.
+  if (*base != segment.base && at.base_row.end_epoch != epoch)
+    return Error::io(fmt::format("index: epoch {} rests on another full", epoch.get()));
   if (at.base_row.block_bytes < at.base_row.page_size.bytes() ||
       at.base_row.block_bytes % at.base_row.page_size.bytes() != 0 ||
       at.page_count() > kPageCountMax || at.base_page_count() > kPageCountMax)
@@ -96,8 +99,8 @@ Result<NativeSource::Layout> NativeSource::lay_out(const EpochContext& at, PageR
         fmt::format("the history of {} was replaced; open the epoch again", database_));
   Layout layout;
   layout.pages = pages;
-  TRY_ASSIGN(layout.records,
-             reader.records(at.database, pages, at.base_row.end_epoch, at.facts.epoch));
+  TRY_ASSIGN(layout.records, reader.records(at.database, pages, at.base_page_count(),
+                                            at.base_row.end_epoch, at.facts.epoch));
   layout.first_block = block_of(at, pages.first);
   const std::uint64_t base_pages = at.base_page_count();
   if (pages.first.get() <= base_pages) {

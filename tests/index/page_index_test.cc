@@ -165,7 +165,7 @@ TEST_F(PageIndexTest, FindsTheNewestVersionNotAfterAnEpoch) {
   for (const Case& c : {Case{0, 1, 0}, Case{0, 2, 2}, Case{0, 4, 3}, Case{0, 5, 5}, Case{0, 7, 5},
                         Case{0, 8, 8}, Case{0, 100, 8}, Case{5, 7, 0}, Case{8, 100, 0}}) {
     const auto found =
-        reader->records(number, {PageNo(7), PageNo(7)}, Epoch(c.after), Epoch(c.epoch));
+        reader->records(number, {PageNo(7), PageNo(7)}, 0, Epoch(c.after), Epoch(c.epoch));
     ASSERT_TRUE(found);
     ASSERT_EQ(found->size(), c.want == 0 ? 0U : 1U) << c.after << " " << c.epoch;
     if (c.want == 0) continue;
@@ -217,7 +217,7 @@ TEST_F(PageIndexTest, AgreesWithAPlainMapOnRandomHistories) {
       }
       std::map<std::uint32_t, std::uint64_t> got;
       const auto places =
-          reader->records(number, {PageNo(first), PageNo(last)}, Epoch(after), Epoch(at));
+          reader->records(number, {PageNo(first), PageNo(last)}, 0, Epoch(after), Epoch(at));
       ASSERT_TRUE(places);
       for (const RecordPlace& place : *places) got[place.page.get()] = place.epoch.get();
       EXPECT_EQ(got, want) << "pages " << first << " to " << last << " in (" << after << ", " << at
@@ -232,7 +232,8 @@ using Places = std::vector<std::tuple<std::uint32_t, std::uint64_t, std::uint64_
 Places places_of(const PageIndex::Reader& reader, DatabaseNo number, std::uint32_t first,
                  std::uint32_t last, std::uint64_t epoch) {
   Places places;
-  const auto found = reader.records(number, {PageNo(first), PageNo(last)}, Epoch(0), Epoch(epoch));
+  const auto found =
+      reader.records(number, {PageNo(first), PageNo(last)}, 0, Epoch(0), Epoch(epoch));
   EXPECT_TRUE(found);
   if (!found) return places;
   for (const RecordPlace& place : *found)
@@ -415,8 +416,8 @@ TEST_F(PageIndexTest, WalksEpochsAndBases) {
     ASSERT_TRUE(writer->put_epoch(database, {facts_of(6), SegmentNo(0)}));
   for (const std::uint64_t epoch : {3, 4, 7, 9})
     ASSERT_TRUE(writer->put_epoch(number, {facts_of(epoch), SegmentNo(0)}));
-  ASSERT_TRUE(writer->put_base(number, Epoch(3), SegmentNo(0)));
-  ASSERT_TRUE(writer->put_base(number, Epoch(7), SegmentNo(4)));
+  ASSERT_TRUE(writer->put_base(number, Epoch(3), SegmentNo(0), 0));
+  ASSERT_TRUE(writer->put_base(number, Epoch(7), SegmentNo(4), 0));
   ASSERT_TRUE(std::move(*writer).commit());
   const auto reader = index->read();
   const auto number_of = [](const Result<std::optional<EpochRow>>& row) {
@@ -454,7 +455,7 @@ TEST_F(PageIndexTest, GivesARebuiltDatabaseAFreshNumberAndDropsTheOldRows) {
   EXPECT_NE(fresh, row.number);
   const auto reader = index->read();
   EXPECT_EQ(*reader->epoch(row.number, Epoch(1)), std::nullopt);
-  EXPECT_TRUE(reader->records(row.number, {PageNo(1), PageNo(9)}, Epoch(0), Epoch(9))->empty());
+  EXPECT_TRUE(reader->records(row.number, {PageNo(1), PageNo(9)}, 0, Epoch(0), Epoch(9))->empty());
 }
 
 TEST_F(PageIndexTest, IsPrivateToItsUser) {

@@ -4,17 +4,22 @@
 #include <gtest/gtest.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
+#include <cstdio>
 #include <filesystem>
 #include <iterator>
+#include <map>
 #include <vector>
 
 #include "tests/mount/mounted_repository.h"
 #include "tests/proof/damage_cases.h"
 #include "tests/support/live_database.h"
 #include "tests/support/samples.h"
+#include "tests/support/temporary_directory.h"
 
 namespace epochfs::test {
 namespace {
@@ -30,6 +35,8 @@ constexpr std::size_t kFlippedPlaces[] = {0,  3,  10, 12, 13,   14,   15,   16, 
 // Before main() it has done nothing yet.
 constexpr int kMillisecondsBetweenKills = static_cast<int>(one_of_many_under_sanitizers(40));
 constexpr int kKills = 20 / static_cast<int>(one_of_many_under_sanitizers(4));
+// One of so many bits.
+constexpr std::size_t kFlippedBits = 61 * one_of_many_under_sanitizers(20);
 constexpr int kSignal = 128;  // exit codes from here on: a signal ended it
 
 class IndexTroubleTest : public MountedRepositoryTest {
@@ -101,6 +108,81 @@ TEST_F(IndexTroubleTest, GivesNoWrongByteWhenItsBitsFlip) {
   write_file(file, good);
   expect_right("mended");
 }
+
+// Any bit, and all that the index is asked for: listings, facts, and every byte of every epoch.
+class FlippedIndexTest : public testing::TestWithParam<std::uint32_t> {
+ protected:
+  enum Look { kRight, kReason, kWrong };
+
+  [[nodiscard]] Look look() const {
+    const auto repository = engine::Repository::open({place_, directory_ / "cache"});
+    if (!repository) return kReason;
+    const auto database = (*repository)->database("c000");
+    if (!database) return kReason;
+    const auto timeline = (*database)->timeline();
+    if (!timeline) return kReason;
+    const auto listed = (*timeline)->list(engine::Epoch(), 2 * specimen_.epochs.size());
+    if (!listed) return kReason;
+    Look found = listed->size() == specimen_.epochs.size() ? kRight : kWrong;
+    for (const engine::native::EpochFacts& facts : *listed) {
+      const auto expected = specimen_.epochs.find(facts.epoch.get());
+      if (expected == specimen_.epochs.end() || !(facts == expected->second.facts)) return kWrong;
+      const auto files = files_of(**database, facts.epoch);
+      if (!files && found == kRight) found = kReason;
+      if (files && *files != expected->second.files) return kWrong;
+    }
+    return found;
+  }
+  // In a process of its own: a fault ends it.
+  [[nodiscard]] int look_apart() const {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      constexpr unsigned kSecondsMax = 60;
+      ::alarm(kSecondsMax);
+      static_cast<void>(std::freopen("/dev/null", "w", stderr));
+      ::_exit(look());
+    }
+    int status = 0;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : kSignal + WTERMSIG(status);
+  }
+
+  const TemporaryDirectory directory_;
+  const std::string place_ = directory_ / "repository";
+  const Specimen specimen_ = make_sqlite_specimen(GetParam());
+  const Copies copies_{specimen_, place_, 1};
+};
+
+TEST_P(FlippedIndexTest, GivesWhatIsRightOrAReason) {
+  ASSERT_EQ(look_apart(), kRight);
+  std::string file;
+  for (const auto& entry : fs::directory_iterator(directory_ / "cache"))
+    if (entry.is_directory()) file = entry.path().string() + "/index.lmdb";
+  const std::string good = file_bytes(file);
+  // Where nothing is stored for some bytes, nothing is read.
+  std::vector<std::size_t> bits;
+  for (std::size_t at = 0; at < good.size(); ++at) {
+    const std::size_t begin = at - std::min<std::size_t>(at, 8);
+    if (good.substr(begin, 16).find_first_not_of('\0') == std::string::npos) continue;
+    for (std::size_t bit = 0; bit < 8; ++bit) bits.push_back(8 * at + bit);
+  }
+  std::map<int, std::size_t> counted;
+  for (std::size_t i = first_sample(kFlippedBits); i < bits.size(); i += kFlippedBits) {
+    std::string bad = good;
+    char& byte = bad.at(bits[i] / 8);
+    byte = static_cast<char>(byte ^ (1U << bits[i] % 8));
+    fs::remove(file + "-lock");
+    write_file(file, bad);
+    const int found = look_apart();
+    ++counted[found];
+    EXPECT_TRUE(found == kRight || found == kReason)
+        << "bit " << bits[i] % 8 << " of byte " << bits[i] / 8 << ": " << found;
+  }
+  EXPECT_GT(counted[kRight], 0U);
+  EXPECT_GT(counted[kReason], 0U);
+}
+
+INSTANTIATE_TEST_SUITE_P(OfPages, FlippedIndexTest, testing::Values(512, 4096));
 
 TEST_F(IndexTroubleTest, IsBuiltAgainWhenSomethingElseIsInItsPlace) {
   const std::string file = index_file();
