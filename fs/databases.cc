@@ -1,5 +1,7 @@
 #include "fs/databases.h"
 
+#include <spdlog/spdlog.h>
+
 #include "engine/core/text.h"
 
 namespace epochfs::fs {
@@ -49,6 +51,11 @@ Result<std::shared_ptr<engine::Database>> Databases::open(const std::string& nam
       return slots_[number->second].database;
   }
   TRY_ASSIGN(auto database, repository_->database(name));
+  const auto timeline = database->timeline();
+  const std::size_t problems = timeline ? (*timeline)->problem_count() : 0;
+  if (problems > 0)
+    spdlog::warn("{}: {} cannot be used, so epochs may be missing; `epochfs info` tells which",
+                 engine::printable(name), engine::counted(problems, "object"));
   const std::scoped_lock lock(mutex_);
   slots_[number_locked(name)].database = database;
   return database;

@@ -127,6 +127,7 @@ Outcome<ExitCode> run_backup(const BackupWords& words, const Context& context) {
   TRY_ASSIGN(const engine::Source source, parse_place(words.place));
   options.location = source.location;
   options.cache_directory = context.cache_directory;
+  TRY(check_outside(options.location, options.cache_directory, "the cache directory"));
   TRY_ASSIGN(options.name, chosen_name("backup", options.name, source));
   if (!words.engine.empty()) {
     const auto engine = engine::native::engine_from(words.engine);

@@ -48,6 +48,7 @@ Outcome<ExitCode> run_copy(const CopyWords& words, const Context& context) {
   if (!to.database.empty())
     return engine::Error::invalid(fmt::format(
         "copy: {}: databases keep their names, so the target is a repository", words.target));
+  TRY(check_outside(from.location, to.location, "the target"));
   engine::CopyOptions options;
   options.source = from.location;
   options.database = from.database;

@@ -84,6 +84,7 @@ Outcome<ExitCode> run_restore(const RestoreWords& words, const Context& context)
 
   engine::RestoreOptions options;
   options.output = output_path(words.output, *open.database);
+  TRY(check_outside(source.location, options.output, "the output"));
   options.force = words.force;
   TRY_ASSIGN(const RestoreReport report, [&] {
     ProgressBar bar(context, "restore");
@@ -115,7 +116,8 @@ Action declare_restore(CLI::App& app) {
   app.add_flag("--json", words->json, "one JSON document");
   app.footer(
       "Selectors: 412 | latest | latest~3 | 2026-11-20T12:00 (the last epoch at or before, UTC) |\n"
-      "2h-ago\n\n"
+      "2h-ago. An epoch's time is that of the backup which found it: run backups as often as\n"
+      "moments are to be told apart.\n\n"
       "Examples:\n"
       "  epochfs restore /backups recovered.db\n"
       "  epochfs restore /backups#app@412 recovered.db\n"

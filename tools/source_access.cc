@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <utility>
 
 #include "engine/core/text.h"
 
 namespace epochfs::tools {
+
+namespace files = std::filesystem;
 
 using engine::Code;
 
@@ -27,8 +30,25 @@ engine::Result<std::string> chosen_name(std::string_view command, const std::str
                                             place.location, place.database));
 }
 
+engine::Result<void> check_outside(const std::string& location, const std::string& path,
+                                   std::string_view what) {
+  if (path.empty() || location.find("://") != std::string::npos ||
+      path.find("://") != std::string::npos)
+    return {};
+  std::error_code failure;
+  const files::path repository = files::weakly_canonical(location, failure);
+  const files::path place = files::weakly_canonical(path, failure);
+  if (failure) return {};  // whoever opens it says why it cannot be looked at
+  const std::string inside = (repository / "").string();
+  if (!(place / "").string().starts_with(inside)) return {};
+  return engine::Error::invalid(fmt::format("{} {} lies in the repository {}; choose one elsewhere",
+                                            what, engine::printable(path),
+                                            engine::printable(location)));
+}
+
 Outcome<std::shared_ptr<engine::Repository>> open_repository(const Context& context,
                                                              const engine::Source& source) {
+  TRY(check_outside(source.location, context.cache_directory, "the cache directory"));
   engine::RepositoryOptions options;
   options.location = source.location;
   options.cache_directory = context.cache_directory;

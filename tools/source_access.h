@@ -29,6 +29,11 @@ Outcome<std::shared_ptr<engine::Repository>> open_repository(const Context& cont
                                                              const engine::Source& source);
 // Advice for a database that is not there.
 std::string look_at_databases(const engine::Source& source);
+// kInvalid: `path` lies in the repository at `location`, which is for what the repository is made
+// of.
+engine::Result<void> check_outside(const std::string& location, const std::string& path,
+                                   std::string_view what);
+
 Outcome<OpenDatabase> open_database(const Context& context, const engine::Source& source);
 Outcome<engine::native::EpochFacts> choose_epoch(const OpenDatabase& open,
                                                  std::string_view selector);

@@ -40,6 +40,7 @@ std::string as_json(const VerifyReport& report, bool quick) {
     json.set("database", item.database).set("object", item.object).set("text", item.text);
     set_epoch(json, "first_lost", item.first_lost);
     set_epoch(json, "last_lost", item.last_lost);
+    json.set("loses_all", item.loses_all);
     damage.add(std::move(json));
   }
   engine::JsonArray notes;
@@ -58,6 +59,7 @@ std::string as_json(const VerifyReport& report, bool quick) {
 }
 
 std::string cost_of(const Damage& damage) {
+  if (damage.loses_all) return "costs every epoch of the database";
   if (!damage.first_lost) return "costs no epoch";
   const engine::Epoch last = damage.last_lost.value_or(*damage.first_lost);
   return "costs " + engine::range_text("epoch", damage.first_lost->get(), last.get());

@@ -73,7 +73,7 @@ class GrafeoVerifier {
 
   void add_damage(const std::string& object, const std::string& text, std::optional<Epoch> first,
                   std::optional<Epoch> last) {
-    report_.damage.push_back(Damage{place_.database, object, text, first, last});
+    report_.damage.push_back(Damage{place_.database, object, text, first, last, false});
   }
 
   // Objects that the manifest does not name: harmless, but worth a word.

@@ -89,6 +89,7 @@ struct Damage {
   std::string text;                 // what is wrong with it, where
   std::optional<Epoch> first_lost;  // epochs that it costs (all their bytes or some), both included
   std::optional<Epoch> last_lost;
+  bool loses_all = false;  // every epoch of the database, and which those are is lost too
 };
 struct VerifyReport {
   std::uint64_t databases = 0;

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
+#include "engine/core/text.h"
 #include "engine/repo/grafeo_database.h"
 #include "engine/repo/native_database.h"
 #include "engine/repo/zlayer_database.h"
@@ -20,6 +23,14 @@ Result<std::shared_ptr<Repository>> Repository::open(const RepositoryOptions& op
   if (grafeo || grafeo.error().code != Code::kNoRepository) return grafeo;
   auto zlayer = ZlayerRepository::open(options);
   if (zlayer || zlayer.error().code != Code::kNoRepository) return zlayer;
+  std::error_code failure;
+  if (options.location.find("://") == std::string::npos) {
+    const auto kind = std::filesystem::status(options.location, failure).type();
+    if (kind == std::filesystem::file_type::not_found)
+      return Error::no_repository(printable(options.location) + ": no such directory");
+    if (kind == std::filesystem::file_type::regular)
+      return Error::no_repository(printable(options.location) + " is a file, and no repository");
+  }
   native.error().text +=
       fmt::format(", no {}, and no snapshots/ or wal/ of ZLayer's", grafeo::kManifestFile);
   return native;

@@ -47,7 +47,8 @@ class DatabaseVerifier {
     ++report_.databases;
     if (!stored) {
       if (!is_damage(stored.error())) return tl::unexpected(std::move(stored).error());
-      add_damage(std::string(native::kManifestFile), stored.error().text, {}, {});
+      report_.damage.push_back(
+          Damage{database_, std::string(native::kManifestFile), stored.error().text, {}, {}, true});
       return {};
     }
     manifest_ = std::move(stored->manifest);
@@ -80,7 +81,7 @@ class DatabaseVerifier {
 
   void add_damage(const std::string& object, const std::string& text, std::optional<Epoch> first,
                   std::optional<Epoch> last) {
-    report_.damage.push_back(Damage{database_, object, text, first, last});
+    report_.damage.push_back(Damage{database_, object, text, first, last, false});
   }
 
   // Objects that the manifest does not name: harmless, but worth a word.

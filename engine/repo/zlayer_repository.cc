@@ -48,7 +48,9 @@ Result<NewestOnEach> newest_on_each(const PageIndex& index, const IndexedTimelin
   TRY_ASSIGN(const PageIndex::Reader reader, index.read());
   TRY(visit_epochs(timeline, Epoch(), [&](const native::EpochFacts& facts) -> Result<bool> {
     TRY_ASSIGN(const auto row, reader.epoch(timeline.row().number, facts.epoch));
-    if (row) newest[row->base] = facts.epoch;
+    // The snapshot itself need not be what its logs are on.
+    if (row && (!row->layers.empty() || !newest.contains(row->base)))
+      newest[row->base] = facts.epoch;
     return true;
   }));
   return newest;
@@ -67,7 +69,8 @@ Result<void> check_bases(const PageIndex& index, ZlayerDatabase& database,
     if (!is_damage(restored.error())) return tl::unexpected(restored.error());
     TRY_ASSIGN(const PageIndex::Reader reader, index.read());
     TRY_ASSIGN(const SegmentRow row, reader.segment(timeline.row().number, base));
-    report.damage.push_back({database.name(), row.filename, restored.error().text, epoch, epoch});
+    report.damage.push_back(
+        {database.name(), row.filename, restored.error().text, epoch, epoch, false});
   }
   return {};
 }
@@ -138,7 +141,7 @@ Result<VerifyReport> verify_zlayer(const RepositoryOptions& scratch, const std::
     report.epochs += row.epoch_count;
     report.bytes_checked += row.stored_bytes;
     for (const IndexProblem& problem : row.problems)
-      report.damage.push_back({place.database, problem.object, problem.text, {}, {}});
+      report.damage.push_back({place.database, problem.object, problem.text, {}, {}, false});
     for (const std::string& note : row.notes) report.warnings.push_back(note);
     if (progress) progress(report.bytes_checked, report.bytes_checked);
     if (!quick) TRY(check_bases(*repository->parts().index, *opened, indexed, report));

@@ -40,7 +40,8 @@ std::string epoch_json(const PagedEpoch& epoch, const EpochInfo& info, const Tim
     json.set("valid_until", format_utc(*info.valid_until));
   else
     json.set_null("valid_until");
-  if (!info.valid_until && timeline.covered_until())
+  // Where something is missing, epochs may have followed that nobody knows of.
+  if (!info.valid_until && timeline.covered_until() && timeline.problem_count() == 0)
     json.set("covered_until", format_utc(std::max(*timeline.covered_until(), facts.committed)));
   json.set("file", epoch.file_name);
   json.set("size_bytes", facts.size_bytes);

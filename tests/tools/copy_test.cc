@@ -76,6 +76,8 @@ TEST_F(CopyTest, RefusesAPlaceWithAnotherHistory) {
   EXPECT_EQ(objects("elsewhere/a"), before);
   write_file(path("file"), "");
   EXPECT_NE(epochfs({"copy", path("repo"), path("file")}).exit_code, 0);
+  EXPECT_EQ(copy("repo", "repo/sub").exit_code, 2);
+  EXPECT_FALSE(files::exists(path("repo/sub")));
   const ProcessResult none = copy("elsewhere/a", "never");
   EXPECT_EQ(none.exit_code, 10);
   EXPECT_NE(none.err.find("repositories of epochfs alone"), std::string::npos) << none.err;

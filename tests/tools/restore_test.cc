@@ -89,6 +89,29 @@ TEST_F(RestoreTest, SaysThatNewerEpochsMayBeMissing) {
   }
 }
 
+TEST_F(RestoreTest, WritesNothingIntoTheRepository) {
+  std::filesystem::create_directory_symlink(repository_, path("link"));
+  std::string full;
+  for (const auto& entry : std::filesystem::directory_iterator(repository_ + "/app"))
+    if (entry.path().filename().string().starts_with("full-")) full = entry.path();
+  ASSERT_FALSE(full.empty());
+  for (const auto& output : {full, repository_, repository_ + "/app", path("link/app/other.db")})
+    EXPECT_EQ(epochfs({"restore", "--force", repository_, output}).exit_code, 2) << output;
+  const std::string cache = repository_ + "/cache";
+  EXPECT_EQ(epochfs({"log", repository_, "--cache-dir", cache}).exit_code, 2);
+  EXPECT_FALSE(std::filesystem::exists(cache));
+  must({"verify", repository_});
+}
+
+TEST_F(RestoreTest, SaysWhatIsWrongWithAPlace) {
+  const ProcessResult nowhere = epochfs({"restore", path("nowhere"), path("out")});
+  EXPECT_NE(nowhere.err.find("no such directory"), std::string::npos) << nowhere.err;
+  std::filesystem::remove(repository_ + "/app/manifest.json");
+  const ProcessResult verified = epochfs({"verify", repository_});
+  EXPECT_EQ(verified.exit_code, 4);
+  EXPECT_NE(verified.out.find("costs every epoch"), std::string::npos) << verified.out;
+}
+
 TEST_F(RestoreTest, FillsADirectoryUnderTheDatabasesOwnName) {
   std::filesystem::create_directory(path("there"));
   must({"restore", at("2"), path("there")});
