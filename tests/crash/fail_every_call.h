@@ -21,6 +21,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/crash/traced_calls.h"
 #include "tests/support/process.h"
 #include "tests/support/temporary_directory.h"
 
@@ -54,6 +55,7 @@ class FailEveryCall {
   struct Numbers {
     int before_main = 0;
     int all = 0;                // on the thread that makes most of them
+    std::set<int> changing;     // those that change something
     std::set<int> to_an_event;  // adding one to an eventfd cannot fail either
   };
 
@@ -73,22 +75,15 @@ class FailEveryCall {
                                                  "set_robust_list", "restart_syscall"};
     return kCalls.contains(call);
   }
-  static bool changes_something(const std::string& call) {
-    static const std::set<std::string> kCalls = {"write",     "writev",    "pwrite64",  "fsync",
-                                                 "fdatasync", "rename",    "renameat2", "linkat",
-                                                 "unlink",    "unlinkat",  "mkdir",     "mkdirat",
-                                                 "msync",     "ftruncate", "fallocate"};
-    return kCalls.contains(call);
-  }
 
   void fail(bool only_changes) {
     ASSERT_EQ(test::run({"strace", "-V"}).exit_code, 0) << "this test needs strace";
     int failures = 0;
     for (const auto& [call, numbers] : count_calls()) {
-      if (only_changes && !changes_something(call)) continue;
       for (int n = numbers.before_main + 1; n <= numbers.all; ++n) {
-        if (numbers.to_an_event.contains(n)) continue;
-        for (const std::string& error : errors_for(call, n, only_changes)) {
+        const bool changes = numbers.changing.contains(n);
+        if (numbers.to_an_event.contains(n) || (only_changes && !changes)) continue;
+        for (const std::string& error : errors_for(call, n, changes && !only_changes)) {
           SCOPED_TRACE(testing::Message()
                        << call << " number " << n << " of " << numbers.all << ": " << error);
           const ProcessResult result = run_with_failing(call, n, error);
@@ -102,8 +97,7 @@ class FailEveryCall {
   }
 
   // The same in each run, however often other calls were made.
-  static std::vector<std::string> errors_for(const std::string& call, int n, bool only_changes) {
-    const bool all = !only_changes && changes_something(call);
+  static std::vector<std::string> errors_for(const std::string& call, int n, bool all) {
     if (all || std::getenv("EPOCHFS_TEST_ALL_FAULTS") != nullptr)
       return {kErrors.begin(), kErrors.end()};
     const std::size_t turn = std::hash<std::string>()(call) + static_cast<std::size_t>(n);
@@ -129,19 +123,17 @@ class FailEveryCall {
     bool in_main = false;
     std::ifstream lines(log);
     for (std::string line; std::getline(lines, line);) {
-      const std::size_t space = line.find(' ');
-      const std::size_t name = line.find_first_not_of(' ', space);
-      const std::size_t bracket = line.find('(');
-      if (bracket == std::string::npos || line[name] == '<' || line[name] == '+') continue;
-      const std::string call = line.substr(name, bracket - name);
+      const auto call = call_in(line);
+      if (!call) continue;
       in_main = in_main || line.find(kFirstCallOfMain) != std::string::npos;
-      if (cannot_fail(call)) continue;
-      const int count = ++counts[call][line.substr(0, space)];
-      Numbers& known = numbers[call];
+      if (cannot_fail(call->name)) continue;
+      const int count = ++counts[call->name][call->thread];
+      Numbers& known = numbers[call->name];
       known.all = std::max(known.all, count);
       if (!in_main) known.before_main = known.all;
       if (line.find(R"(, "\1\0\0\0\0\0\0\0", 8))") != std::string::npos)
         known.to_an_event.insert(count);
+      if (call->changes_something) known.changing.insert(count);
     }
     EXPECT_TRUE(in_main) << kFirstCallOfMain;
     return numbers;

@@ -3,14 +3,14 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <fstream>
 #include <functional>
 #include <map>
-#include <regex>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "tests/crash/traced_calls.h"
 #include "tests/support/process.h"
 #include "tests/support/temporary_directory.h"
 
@@ -30,9 +30,9 @@ class KillAtEveryCall {
   void kill_everywhere() const {
     ASSERT_EQ(test::run({"strace", "-V"}).exit_code, 0) << "this test needs strace";
     int kills = 0;
-    for (const auto& [call, count] : count_calls()) {
-      for (int n = 1; n <= count; ++n) {
-        SCOPED_TRACE(testing::Message() << call << " number " << n << " of " << count);
+    for (const auto& [call, numbers] : changing_calls()) {
+      for (const int n : numbers) {
+        SCOPED_TRACE(testing::Message() << call << " number " << n << " of " << *numbers.rbegin());
         prepare();
         const std::string inject = "inject=" + call + ":signal=KILL:when=" + std::to_string(n);
         const ProcessResult killed =
@@ -46,31 +46,24 @@ class KillAtEveryCall {
   }
 
  private:
-  static constexpr const char* kCalls =
-      "write,pwrite64,fsync,fdatasync,rename,linkat,unlink,mkdir,unlinkat,renameat2,msync,"
-      "ftruncate,mkdirat";
-
-  // How often each of the calls happens in one run.
-  [[nodiscard]] std::map<std::string, int> count_calls() const {
+  // The numbers of those calls in one run. strace counts for each thread by itself, and so does
+  // this.
+  [[nodiscard]] std::map<std::string, std::set<int>> changing_calls() const {
     prepare();
     const TemporaryDirectory directory;
     const std::string log = directory / "calls";
-    const ProcessResult result =
-        run({"strace", "-f", "-qq", "-o", log, "-e", std::string("trace=") + kCalls});
+    const ProcessResult result = run({"strace", "-f", "-qq", "-o", log});
     EXPECT_EQ(result.exit_code, 0) << result.err;
-    // strace counts for each thread by itself, and the thread that has most of a call decides how
-    // far to go.
-    std::map<std::string, std::map<std::string, int>> counts;
+    std::map<std::string, std::map<std::string, int>> counts;  // call, thread
+    std::map<std::string, std::set<int>> numbers;
     std::ifstream lines(log);
-    const std::regex pattern(R"((\d+) +(\w+)\(.*)");
     for (std::string line; std::getline(lines, line);) {
-      std::smatch match;
-      if (std::regex_match(line, match, pattern)) ++counts[match[2]][match[1]];
+      const auto call = call_in(line);
+      if (!call) continue;
+      const int number = ++counts[call->name][call->thread];
+      if (call->changes_something) numbers[call->name].insert(number);
     }
-    std::map<std::string, int> most;
-    for (const auto& [call, threads] : counts)
-      for (const auto& [thread, count] : threads) most[call] = std::max(most[call], count);
-    return most;
+    return numbers;
   }
 };
 
