@@ -73,6 +73,23 @@ class BackupCrashTest : public testing::Test {
     EXPECT_TRUE(read_file(directory_ / "out.db") == newest_image);
   }
 
+  // In a copy of what is left: the place itself is as it was.
+  void expect_init_completes(const test::ProcessResult& killed) {
+    constexpr int kIsThere = 6;
+    const std::string copy = directory_ / "copy";
+    std::filesystem::remove_all(copy);
+    if (std::filesystem::exists(directory_ / "repo"))
+      std::filesystem::copy(directory_ / "repo", copy, std::filesystem::copy_options::recursive);
+    const bool is_there = std::filesystem::exists(copy + "/epochfs.json");
+    if (killed.err.find("empty repository") != std::string::npos) {
+      EXPECT_TRUE(is_there);
+    }
+    const auto next = epochfs({"init", copy});
+    EXPECT_EQ(next.exit_code, is_there ? kIsThere : 0) << next.err;
+    const auto verified = epochfs({"verify", copy});
+    EXPECT_EQ(verified.exit_code, 0) << verified.out << verified.err;
+  }
+
   void kill_everywhere(std::uint64_t epochs_before, std::uint64_t epochs_after,
                        const std::string& newest_image) {
     test::KillAtEveryCall matrix;
@@ -99,6 +116,21 @@ TEST_F(BackupCrashTest, KeepsTheOldOrTheNewHistoryWhenAnIncrementDies) {
                         std::filesystem::copy_options::recursive);
   history.commit(3);
   kill_everywhere(1, 4, history.moments().back().image);
+}
+
+TEST_F(BackupCrashTest, LeavesNothingOrAnEmptyRepositoryWhenInitDies) {
+  const test::SqliteHistory history(directory_ / "app.db", 50, {});
+  test::KillAtEveryCall matrix;
+  matrix.kills_min = 8;
+  matrix.prepare = [this] { prepare(); };
+  matrix.run = [this](std::vector<std::string> under) {
+    return epochfs({"init", directory_ / "repo"}, std::move(under));
+  };
+  matrix.check = [&](const test::ProcessResult& killed) {
+    expect_init_completes(killed);
+    expect_sound_after(killed, 0, 1, history.moments().back().image);
+  };
+  matrix.kill_everywhere();
 }
 
 }  // namespace
