@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <map>
 #include <regex>
 #include <sstream>
 
@@ -65,6 +66,17 @@ class HostileFilesTest : public MountedRepositoryTest {
     };
   }
 
+  // A file like any other, for whoever reads it; nobody may write to it.
+  void put_hard_link(const std::string& file) {
+    const std::string outside = path(fmt::format("linked-{}", linked_.size()));
+    fs::rename(file, outside);
+    fs::create_hard_link(outside, file);
+    linked_[outside] = file_bytes(outside);
+  }
+  void expect_linked_as_before() const {
+    for (const auto& [file, content] : linked_) EXPECT_TRUE(file_bytes(file) == content) << file;
+  }
+
   // The files that are opened in the log of `strace -y`, by where they are.
   static std::vector<std::string> opened(const std::string& log) {
     static const std::regex kResult(R"(= \d+<([^>]*)>)");
@@ -77,8 +89,8 @@ class HostileFilesTest : public MountedRepositoryTest {
     return paths;
   }
 
-  void expect_inside(const std::vector<std::string>& paths) const {
-    EXPECT_GT(paths.size(), 100U);
+  void expect_inside(const std::vector<std::string>& paths, std::size_t count_min = 100) const {
+    EXPECT_GT(paths.size(), count_min);
     // Its own, and what any program opens; the scratch directory of a command has a name like ours,
     // and the thread sanitizer a file.
     const std::regex allowed(
@@ -89,21 +101,30 @@ class HostileFilesTest : public MountedRepositoryTest {
       EXPECT_TRUE(std::regex_match(opened_path, allowed)) << opened_path;
   }
 
-  std::vector<std::string> traced(const std::vector<std::string>& arguments) const {
+  enum class Ends { kAnyhow, kBadly };
+  std::vector<std::string> traced(const std::vector<std::string>& arguments,
+                                  Ends ends = Ends::kAnyhow) const {
     const std::string log = path("trace");
     const ProcessResult result = run(joined({"strace", "-f", "-qq", "-y", "-o", log, "-e",
                                              "trace=open,openat,openat2", EPOCHFS_COMMAND},
                                             arguments),
                                      environment());
     EXPECT_LT(result.exit_code, kEndedBySignal) << result.err;
+    if (ends == Ends::kBadly) {
+      EXPECT_NE(result.exit_code, 0) << result.out;
+    }
     return opened(log);
   }
 
-  void expect_good_in_mount(const Specimen& specimen) {
+  void expect_good_in_mount(const Specimen& specimen,
+                            const std::vector<std::string>& databases = {"c000"}) {
     mount({"--cache", "16M"});
-    for (const auto& [number, expected] : specimen.epochs) {
-      const std::string directory = mountpoint() + fmt::format("/c000/epochs/{}/", number);
-      EXPECT_TRUE(file_bytes(directory + expected.files[0].path) == expected.contents[0]) << number;
+    for (const std::string& database : databases) {
+      for (const auto& [number, expected] : specimen.epochs) {
+        const std::string file = fmt::format("{}/{}/epochs/{}/{}", mountpoint(), database, number,
+                                             expected.files[0].path);
+        EXPECT_TRUE(file_bytes(file) == expected.contents[0]) << file;
+      }
     }
     // Whoever walks gets errors or files, and to the end.
     for (const std::string& name : list_directory(mountpoint())) {
@@ -115,13 +136,16 @@ class HostileFilesTest : public MountedRepositoryTest {
     }
     unmount();
   }
+
+ private:
+  std::map<std::string, std::string> linked_;  // file outside -> content
 };
 
 TEST_F(HostileFilesTest, AreNeitherOpenedNorInTheWay) {
   const Specimen specimen = make_sqlite_specimen(512);
   const std::vector<std::string> files = {kManifest, specimen.segments[0], specimen.segments[1],
                                           "cursor.json"};
-  Copies copies(specimen, repository(), 1 + files.size() * kinds().size());
+  Copies copies(specimen, repository(), 2 + files.size() * (kinds().size() + 1));
   std::size_t copy = 0;
   for (const std::string& name : files) {
     for (const auto& [what, put] : kinds()) {
@@ -132,14 +156,67 @@ TEST_F(HostileFilesTest, AreNeitherOpenedNorInTheWay) {
       put(file, content);
     }
   }
+  std::vector<std::string> good = {"c000"};
+  for (const std::string& name : files) {
+    good.push_back(copies.name(++copy));
+    put_hard_link(repository() + "/" + good.back() + "/" + name);
+  }
+  const std::string doubled = repository() + "/" + copies.name(++copy) + "/";
+  fs::remove(doubled + specimen.segments[1]);
+  fs::create_hard_link(doubled + specimen.segments[0], doubled + specimen.segments[1]);
   fs::create_directory(path("outside-database"));
   fs::create_directory_symlink(path("outside-database"), repository() + "/link");
   fs::create_directory_symlink("loop", repository() + "/loop");
-  EXPECT_EQ(epochfs({"verify", repository()}).exit_code, 4);
+  const ProcessResult verified = epochfs({"verify", repository()});
+  EXPECT_EQ(verified.exit_code, 4);
+  for (const std::string& name : good)
+    EXPECT_EQ(verified.out.find(name), std::string::npos) << verified.out;
+  EXPECT_NE(verified.out.find(copies.name(copy)), std::string::npos) << verified.out;
   expect_inside(traced({"verify", repository()}));
   expect_inside(traced({"info", repository()}));
   expect_inside(traced({"log", repository() + "#c000"}));
-  expect_good_in_mount(specimen);
+  expect_good_in_mount(specimen, good);
+  expect_linked_as_before();
+}
+
+TEST_F(HostileFilesTest, AreNoIdentityOfARepository) {
+  const Specimen specimen = make_sqlite_specimen(512);
+  const Copies copies(specimen, repository(), 1);
+  LiveDatabase(database()).run("CREATE TABLE t(a)");
+  const std::string file = repository() + "/epochfs.json";
+  for (const auto& [what, put] : kinds()) {
+    SCOPED_TRACE(what);
+    fs::remove_all(file);
+    put(file, specimen.identity);
+    for (const char* const command : {"verify", "info", "log"})
+      expect_inside(traced({command, repository()}, Ends::kBadly), 10);
+    const ProcessResult backed_up = epochfs({"backup", database(), repository()});
+    EXPECT_NE(backed_up.exit_code, 0) << backed_up.out;
+    EXPECT_FALSE(backed_up.timed_out);
+    EXPECT_FALSE(fs::exists(repository() + "/app"));
+  }
+  EXPECT_TRUE(file_bytes(path("outside")) == specimen.identity);
+}
+
+TEST_F(HostileFilesTest, LinkedToFilesOutsideDoNotChangeThem) {
+  LiveDatabase live(database());
+  live.run("CREATE TABLE t(a); INSERT INTO t VALUES(randomblob(9000))");
+  backup();
+  live.run("INSERT INTO t VALUES(1)");
+  backup();
+  std::vector<std::string> files;
+  for (const auto& entry : fs::recursive_directory_iterator(repository()))
+    if (entry.is_regular_file()) files.push_back(entry.path());
+  for (const std::string& file : files) put_hard_link(file);
+  live.run("INSERT INTO t VALUES(2)");
+  backup();
+  expect_linked_as_before();
+  const ProcessResult verified = epochfs({"verify", repository()});
+  EXPECT_EQ(verified.exit_code, 0) << verified.out << verified.err;
+  mount();
+  expect_image(epoch_file(epochs().back()), live.image());
+  unmount();
+  expect_linked_as_before();
 }
 
 TEST_F(HostileFilesTest, AndForgedDatabasesLeaveTheGoodOneAlone) {
