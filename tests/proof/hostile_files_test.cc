@@ -96,8 +96,8 @@ class HostileFilesTest : public MountedRepositoryTest {
     // and the thread sanitizer a file.
     const std::regex allowed(
         fmt::format("({0}|{1}|{2}/epochfs-[A-Za-z0-9]{{6}}|/usr|/lib[^/]*|/proc|/sys)(/.*)?|"
-                    "/dev/(null|fuse|urandom)|{2}/tsan.rodata.[0-9]+",
-                    repository(), path("cache"), fs::temp_directory_path().string()));
+                    "/dev/(null|fuse|urandom)|{2}/tsan.rodata.[0-9]+|{3}",
+                    repository(), path("cache"), fs::temp_directory_path().string(), mountpoint()));
     for (const std::string& opened_path : paths)
       EXPECT_TRUE(of_any_program_.contains(opened_path) || std::regex_match(opened_path, allowed))
           << opened_path;
@@ -113,24 +113,31 @@ class HostileFilesTest : public MountedRepositoryTest {
     fs::remove_all(path("cache"));
   }
 
+  std::vector<std::string> traced_command(const std::vector<std::string>& arguments) const {
+    return joined({"strace", "-f", "--seccomp-bpf", "-qq", "-y", "-o", path("trace"), "-e",
+                   "trace=open,openat,openat2", EPOCHFS_COMMAND},
+                  arguments);
+  }
   enum class Ends { kAnyhow, kBadly };
   std::vector<std::string> traced(const std::vector<std::string>& arguments,
                                   Ends ends = Ends::kAnyhow) const {
-    const std::string log = path("trace");
-    const ProcessResult result = run(joined({"strace", "-f", "-qq", "-y", "-o", log, "-e",
-                                             "trace=open,openat,openat2", EPOCHFS_COMMAND},
-                                            arguments),
-                                     environment());
+    const ProcessResult result = run(traced_command(arguments), environment());
     EXPECT_LT(result.exit_code, kEndedBySignal) << result.err;
     if (ends == Ends::kBadly) {
       EXPECT_NE(result.exit_code, 0) << result.out;
     }
-    return opened(log);
+    return opened(path("trace"));
   }
 
   void expect_good_in_mount(const Specimen& specimen,
                             const std::vector<std::string>& databases = {"c000"}) {
-    mount({"--cache", "16M"});
+    ProcessOptions options = environment();
+    options.timeout = kCommandMinutesMax;
+    const std::vector<std::string> words = {"mount",   repository(), mountpoint(),
+                                            "--cache", "16M",        "--foreground"};
+    const bool is_traced = ::geteuid() == 0;  // under strace fusermount3 has no rights of its own
+    Process server(is_traced ? traced_command(words) : joined({EPOCHFS_COMMAND}, words), options);
+    ASSERT_TRUE(eventually([this] { return is_mounted(); })) << server.wait().err;
     for (const std::string& database : databases) {
       for (const auto& [number, expected] : specimen.epochs) {
         const std::string file = fmt::format("{}/{}/epochs/{}/{}", mountpoint(), database, number,
@@ -147,6 +154,9 @@ class HostileFilesTest : public MountedRepositoryTest {
             fs::copy_file(file.path(), path("copy"), fs::copy_options::overwrite_existing, error);
     }
     unmount();
+    const ProcessResult served = server.wait();
+    EXPECT_EQ(served.exit_code, 0) << served.err;
+    if (is_traced) expect_inside(opened(path("trace")));
   }
 
  private:
