@@ -10,6 +10,7 @@
 #include <csignal>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <random>
@@ -85,6 +86,41 @@ class CrowdedMountTest : public MountedRepositoryTest {
            latest.ask("SELECT count(*) FROM ledger") != "0";
   }
   [[nodiscard]] bool is_all_listed() const { return epochs().size() == history_->moments().size(); }
+
+  // Reads while the repository is away and when it is back, also in a file that was open before.
+  void expect_right_again(const std::function<void()>& leave,
+                          const std::function<void()>& come_back) {
+    const std::uint64_t seed = test_seed();
+    SCOPED_TRACE(testing::Message() << "EPOCHFS_TEST_SEED=" << seed);
+    std::mt19937_64 random(seed);
+    serve_epochs(20);
+    constexpr std::size_t kHeld = 7;
+    const UniqueFd held(::open(file_of(kHeld).c_str(), O_RDONLY | O_CLOEXEC));
+    ASSERT_TRUE(held) << std::strerror(errno);
+    leave();
+    int failures = 0;
+    for (int i = 0; i < 100; ++i) {
+      const int outcome = look(random);
+      EXPECT_NE(outcome, -1);
+      EXPECT_NE(look(held.get(), kHeld, random), -1);
+      failures += outcome != 0 ? 1 : 0;
+    }
+    EXPECT_GT(failures, 0);
+    come_back();
+    EXPECT_TRUE(
+        eventually([&] { return look(random) == 0 && look(held.get(), kHeld, random) == 0; }));
+    for (int i = 0; i < 100; ++i) {
+      EXPECT_EQ(look(random), 0);
+      EXPECT_EQ(look(held.get(), kHeld, random), 0);
+    }
+    history_->commit();
+    backup();
+    EXPECT_TRUE(eventually([&] { return is_all_listed(); }));
+    for (std::size_t i = 0; i < history_->moments().size(); ++i)
+      expect_image(file_of(i), history_->moments()[i].image);
+    EXPECT_EQ(read_file(tree() + "/latest/app.db"), history_->moments().back().image);
+    EXPECT_EQ(look(held.get(), kHeld, random), 0);
+  }
 
   std::unique_ptr<OtherProcess> reader(std::uint64_t seed, int looks) const {
     return std::make_unique<OtherProcess>([this, seed, looks](const OtherProcess::Ready& ready) {
@@ -171,25 +207,18 @@ TEST_F(CrowdedMountTest, LetsNoReaderHangWhenTheServerIsKilled) {
 }
 
 TEST_F(CrowdedMountTest, IsRightAgainWhenTheRepositoryIsBack) {
-  const std::uint64_t seed = test_seed();
-  SCOPED_TRACE(testing::Message() << "EPOCHFS_TEST_SEED=" << seed);
-  std::mt19937_64 random(seed);
-  serve_epochs(20);
-  std::filesystem::rename(repository(), path("away"));
-  int failures = 0;
-  for (int i = 0; i < 100; ++i) {
-    const int outcome = look(random);
-    EXPECT_NE(outcome, -1);
-    failures += outcome != 0 ? 1 : 0;
-  }
-  EXPECT_GT(failures, 0);
-  std::filesystem::rename(path("away"), repository());
-  EXPECT_TRUE(eventually([&] { return look(random) == 0; }));
-  for (int i = 0; i < 100; ++i) EXPECT_EQ(look(random), 0);
-  history_->commit();
-  backup();
-  EXPECT_TRUE(eventually([&] { return is_all_listed(); }));
-  EXPECT_EQ(read_file(tree() + "/latest/app.db"), history_->moments().back().image);
+  expect_right_again([&] { std::filesystem::rename(repository(), path("away")); },
+                     [&] { std::filesystem::rename(path("away"), repository()); });
+}
+
+TEST_F(CrowdedMountTest, IsRightAgainWhenACopyOfTheRepositoryIsThere) {
+  const auto options = std::filesystem::copy_options::recursive;
+  expect_right_again(
+      [&] {
+        std::filesystem::copy(repository(), path("aside"), options);
+        std::filesystem::remove_all(repository());
+      },
+      [&] { std::filesystem::copy(path("aside"), repository(), options); });
 }
 
 #ifndef EPOCHFS_SANITIZED  // a sanitizer has an allocator of its own
