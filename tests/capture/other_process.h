@@ -65,6 +65,21 @@ class OtherProcess {
   bool ready_ = false;
 };
 
+// For the child, before it is ready: ask_to_stop() does not end it, and interrupts nothing.
+class StopSign {
+ public:
+  StopSign() {
+    sigset_t signals{};
+    ::sigemptyset(&signals);
+    ::sigaddset(&signals, SIGTERM);
+    if (::sigprocmask(SIG_BLOCK, &signals, nullptr) != 0) ::abort();
+  }
+  [[nodiscard]] bool is_there() const {
+    sigset_t pending{};
+    return ::sigpending(&pending) == 0 && ::sigismember(&pending, SIGTERM) == 1;
+  }
+};
+
 // For the child: stays as it is until it is killed.
 [[noreturn]] inline void wait_to_be_killed() {
   while (true) ::pause();

@@ -59,9 +59,8 @@ class CrowdedMountTest : public MountedRepositoryTest {
     if (server_) expect_a_clean_end();
   }
 
-  [[nodiscard]] std::string file_of(std::size_t index) const {
-    return epoch_file(fmt::format("{:010}", index + 1));
-  }
+  static std::string name_of(std::size_t index) { return fmt::format("{:010}", index + 1); }
+  [[nodiscard]] std::string file_of(std::size_t index) const { return epoch_file(name_of(index)); }
 
   // Opens any epoch and compares some of it: 0, an error number, or -1 for wrong bytes.
   [[nodiscard]] int look(std::mt19937_64& random) const {
@@ -79,11 +78,28 @@ class CrowdedMountTest : public MountedRepositoryTest {
     if (image.compare(begin, read, bytes, 0, read) != 0) return -1;
     return read == bytes.size() ? 0 : EIO;  // of which a part was in memory already
   }
-  // The newest epoch there is, asked as a database.
-  [[nodiscard]] bool latest_is_a_database() const {
+  // Readers that are older than an epoch find its image written down before it is backed up.
+  void write_images_down() const {
+    const std::string directory = path("images");
+    std::filesystem::create_directories(directory);
+    const auto& moments = history_->moments();
+    for (std::size_t i = list_directory(directory).size(); i < moments.size(); ++i)
+      write_file(directory + "/" + name_of(i), moments[i].image);
+  }
+  // The newest epoch there is: its image, and a database.
+  [[nodiscard]] bool is_latest_right() const {
+    const std::string epoch = std::filesystem::path(read_link(tree() + "/latest")).filename();
+    const std::string image = read_file(path("images/" + epoch));
     LiveDatabase latest(tree() + "/latest/app.db");
-    return latest.ask("PRAGMA quick_check") == "ok" &&
+    return !image.empty() && read_file(epoch_file(epoch)) == image &&
+           latest.ask("PRAGMA quick_check") == "ok" &&
            latest.ask("SELECT count(*) FROM ledger") != "0";
+  }
+  // All that was written down is listed, and the last of it is `latest`.
+  [[nodiscard]] bool is_newest_right() const {
+    const std::vector<std::string> names = list_directory(path("images"));
+    return epochs() == names && read_link(tree() + "/latest") == "epochs/" + names.back() &&
+           is_latest_right();
   }
   [[nodiscard]] bool is_all_listed() const { return epochs().size() == history_->moments().size(); }
 
@@ -122,18 +138,21 @@ class CrowdedMountTest : public MountedRepositoryTest {
     EXPECT_EQ(look(held.get(), kHeld, random), 0);
   }
 
-  std::unique_ptr<OtherProcess> reader(std::uint64_t seed, int looks) const {
-    return std::make_unique<OtherProcess>([this, seed, looks](const OtherProcess::Ready& ready) {
-      ready();
+  // Ready after a first look; when it is told to stop, a last one is at the newest epoch.
+  std::unique_ptr<OtherProcess> reader(std::uint64_t seed) const {
+    return std::make_unique<OtherProcess>([this, seed](const OtherProcess::Ready& ready) {
+      const StopSign stop;
       std::mt19937_64 random(seed);
-      for (int i = 0; i < looks; ++i) {
+      if (look(random) != 0) return false;
+      ready();
+      while (!stop.is_there()) {
         const std::uint64_t kind = random() % 20;
-        const bool good = kind == 0   ? latest_is_a_database()
+        const bool good = kind == 0   ? is_latest_right()
                           : kind == 1 ? epochs().size() >= history_->moments().size()
                                       : look(random) == 0;
         if (!good) return false;
       }
-      return true;
+      return is_newest_right();
     });
   }
 
@@ -146,17 +165,25 @@ TEST_F(CrowdedMountTest, GivesEveryReaderTheRightBytesWhileBackupsArrive) {
   const std::uint64_t seed = test_seed();
   SCOPED_TRACE(testing::Message() << "EPOCHFS_TEST_SEED=" << seed);
   serve_epochs(30);
+  write_images_down();
   std::vector<std::unique_ptr<OtherProcess>> crowd;
-  for (std::size_t i = 0; i < readers; ++i) crowd.push_back(reader(seed + i, 200));
+  const auto add_reader = [&](std::uint64_t number) {
+    auto one = reader(seed + number);
+    EXPECT_TRUE(one->ready());
+    return one;
+  };
+  for (std::size_t i = 0; i < readers; ++i) crowd.push_back(add_reader(i));
   for (std::size_t round = 0; round < 4; ++round) {
     history_->commit(2);
+    write_images_down();
     backup();
-    EXPECT_TRUE(eventually([&] { return is_all_listed(); }));
+    EXPECT_TRUE(eventually([&] { return is_newest_right(); }));
     for (std::size_t i = round; i < readers; i += 8) {  // the rest live to tell
       crowd[i]->kill_now();
-      crowd[i] = reader(seed + readers + i, 100);
+      crowd[i] = add_reader(readers + i);
     }
   }
+  for (const auto& one : crowd) one->ask_to_stop();
   for (const auto& one : crowd) EXPECT_EQ(one->join(), 0);
 }
 
