@@ -67,8 +67,10 @@ void for_each_exchange(const Specimen& specimen, const CaseVisitor& visit) {
 
 void for_each_entry_damage(const Specimen& specimen, const CaseVisitor& visit) {
   const std::size_t count = specimen.segments.size();
-  // Grafeo's epochs may have gaps: what is hidden by the order is one, of which a warning tells.
-  const Harm listed = specimen.label.starts_with("grafeo") ? Harm::kShorter : Harm::kListed;
+  // Grafeo's epochs may have gaps: what is hidden by the order is one.
+  const bool is_grafeo = specimen.label.starts_with("grafeo");
+  const Harm listed = is_grafeo ? Harm::kShorter : Harm::kListed;
+  const Harm placed = is_grafeo ? Harm::kUnordered : Harm::kListed;
   const auto manifest = [&](const std::string& what, Harm harm,
                             const std::function<void(Entries&)>& change) {
     visit({"manifest: " + what, "other", harm, changed_manifest(change)});
@@ -81,7 +83,7 @@ void for_each_entry_damage(const Specimen& specimen, const CaseVisitor& visit) {
     manifest(fmt::format("entry {} ends late", i), Harm::kListed,
              [i](Entries& entries) { entries[i].end_epoch = engine::Epoch(1'000'000'000); });
     for (std::size_t k = 0; k <= count; ++k)
-      manifest(fmt::format("entry {} also at {}", i, k), listed, [i, k](Entries& entries) {
+      manifest(fmt::format("entry {} also at {}", i, k), placed, [i, k](Entries& entries) {
         const native::SegmentEntry copy = entries[i];
         entries.insert(at(entries, k), copy);
       });
@@ -98,7 +100,7 @@ void for_each_entry_damage(const Specimen& specimen, const CaseVisitor& visit) {
   std::vector<std::size_t> order(count);
   std::iota(order.begin(), order.end(), std::size_t{0});
   while (std::next_permutation(order.begin(), order.end()))
-    manifest(fmt::format("order {}", fmt::join(order, " ")), listed, [order](Entries& entries) {
+    manifest(fmt::format("order {}", fmt::join(order, " ")), placed, [order](Entries& entries) {
       Entries ordered;
       for (const std::size_t i : order) ordered.push_back(entries[i]);
       entries = ordered;
@@ -209,9 +211,13 @@ void in_batches(Copies& copies, const std::function<void(const CaseVisitor&)>& c
   end_batch();
 }
 
-Verdict::Verdict(const std::string& database, const engine::VerifyReport& report) {
+Verdict::Verdict(const std::string& database, const engine::VerifyReport& report)
+    : database_(database) {
   std::ranges::copy_if(report.damage, std::back_inserter(damage_),
                        [&](const engine::Damage& damage) { return damage.database == database; });
+  std::ranges::copy_if(
+      report.warnings, std::back_inserter(warnings_),
+      [&](const std::string& warning) { return warning.starts_with(database + "/"); });
 }
 
 bool Verdict::is_lost(std::uint64_t epoch) const {
@@ -222,14 +228,44 @@ bool Verdict::is_lost(std::uint64_t epoch) const {
   });
 }
 
+bool Verdict::is_orphan(const std::string& file) const {
+  return std::ranges::any_of(warnings_, [&](const std::string& warning) {
+    return warning.starts_with(fmt::format("{}/{} belongs to no backup", database_, file));
+  });
+}
+
+bool Verdict::is_damaged(const std::string& file) const {
+  return std::ranges::any_of(damage_,
+                             [&](const engine::Damage& damage) { return damage.object == file; });
+}
+
 std::string Verdict::text() const {
   std::string all;
   for (const engine::Damage& damage : damage_)
     all += fmt::format("\n  {}: {} ({} to {})", damage.object, damage.text,
                        damage.first_lost.value_or(engine::Epoch()).get(),
                        damage.last_lost.value_or(engine::Epoch()).get());
+  for (const std::string& warning : warnings_) all += "\n  " + warning;
   return all;
 }
+
+namespace {
+
+// Verify tells of an epoch that is not offered, or of each segment that holds it.
+bool is_told(std::uint64_t epoch, const Specimen& specimen, Harm harm, const Verdict& verdict) {
+  if (harm == Harm::kUnordered || verdict.is_lost(epoch)) return true;
+  if (harm != Harm::kShorter && harm != Harm::kListed) return false;
+  const Entries entries = manifest_in(specimen.files).segments;
+  return std::ranges::all_of(entries, [&](const native::SegmentEntry& entry) {
+    const bool is_full = entry.kind == native::SegmentKind::kFull;
+    const engine::Epoch first = is_full ? entry.end_epoch : entry.start_epoch;
+    if (epoch < first.get() || entry.end_epoch.get() < epoch) return true;
+    return verdict.is_orphan(entry.filename) ||
+           (harm == Harm::kListed && verdict.is_damaged(entry.filename));
+  });
+}
+
+}  // namespace
 
 void judge(const DamageCase& damage, const Specimen& specimen, const Sight& sight,
            const Verdict& verdict) {
@@ -250,11 +286,10 @@ void judge(const DamageCase& damage, const Specimen& specimen, const Sight& sigh
   }
   for (const std::uint64_t epoch : sight.refused)
     EXPECT_TRUE(verdict.is_lost(epoch)) << where << "\nepoch " << epoch << " is refused";
-  if (damage.harm == Harm::kShorter || damage.harm == Harm::kListed) return;
   for (const auto& [epoch, expected] : specimen.epochs) {
-    if (!sight.right.contains(epoch) && !sight.refused.contains(epoch)) {
-      EXPECT_TRUE(verdict.is_lost(epoch)) << where << "\nepoch " << epoch << " is not offered";
-    }
+    if (sight.right.contains(epoch) || sight.refused.contains(epoch)) continue;
+    EXPECT_TRUE(is_told(epoch, specimen, damage.harm, verdict))
+        << where << "\nepoch " << epoch << " is not offered";
   }
 }
 

@@ -18,7 +18,8 @@ enum class Harm {
   kNoticed,  // that there is damage
   kListed,   // that there is damage, or every epoch is there: the manifest itself tells lies, also
              // on what they cost
-  kShorter,  // nothing, if the manifest says less than it did and that is true: who would know?
+  kShorter,  // no damage, if the manifest says less than it did and that is true; but a warning
+  kUnordered,  // nothing: an entry of Grafeo's that comes too early hides those behind it
 };
 
 struct DamageCase {
@@ -81,10 +82,15 @@ class Verdict {
 
   [[nodiscard]] bool is_noticed() const { return !damage_.empty(); }
   [[nodiscard]] bool is_lost(std::uint64_t epoch) const;
+  // A warning says that the file belongs to no backup.
+  [[nodiscard]] bool is_orphan(const std::string& file) const;
+  [[nodiscard]] bool is_damaged(const std::string& file) const;
   [[nodiscard]] std::string text() const;
 
  private:
+  std::string database_;
   std::vector<engine::Damage> damage_;
+  std::vector<std::string> warnings_;
 };
 
 // What a reader gets of one copy.
