@@ -15,7 +15,8 @@ TEST(ZlayerObjectNames, TellWhenASnapshotWasTaken) {
   for (const char* stranger :
        {"20260110_000512.sqlite", "20261310_000512.sqlite.zst", "20260230_000512.sqlite.zst",
         "20260110_240000.sqlite.zst", "20260110-000512.sqlite.zst", "2026011_0000512.sqlite.zst",
-        "20260110_000512.sqlite.zst.1", "latest.sqlite.zst", ".sqlite.zst", ""})
+        "20260110_000512.sqlite.zst.1", "latest.sqlite.zst", "22620411_235959.sqlite.zst",
+        "16770921_000000.sqlite.zst", ".sqlite.zst", ""})
     EXPECT_FALSE(snapshot_time(stranger)) << stranger;
 }
 

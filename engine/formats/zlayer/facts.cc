@@ -65,8 +65,10 @@ std::optional<std::uint32_t> WalFacts::newest(PageNo page, std::uint32_t frame) 
   }
   if (begin == 0) return std::nullopt;
   const std::uint64_t found = sorted(begin - 1);
-  if (found >> 32U != page.get()) return std::nullopt;
-  return static_cast<std::uint32_t>(found);
+  const auto newest_frame = static_cast<std::uint32_t>(found);
+  if (found >> 32U != page.get() || newest_frame == 0 || newest_frame > frame_count_)
+    return std::nullopt;
+  return newest_frame;
 }
 
 Result<SnapshotFacts> parse_snapshot_facts(ByteView bytes) {

@@ -38,6 +38,10 @@ std::optional<UtcTime> snapshot_time(std::string_view name) {
   const std::uint64_t minute = *clock / 100 % 100;
   const std::uint64_t second = *clock % 100;
   if (hour > 23 || minute > 59 || second > 59) return std::nullopt;
+  // Whole years that nanoseconds in 64 bits can tell.
+  constexpr int kFirstYear = 1678;
+  constexpr int kLastYear = 2261;
+  if (day.year < kFirstYear || day.year > kLastYear) return std::nullopt;
   if (day.month < 1 || day.month > 12 || day.day < 1 || utc_day(start_of(day)) != day)
     return std::nullopt;
   const auto seconds = static_cast<std::int64_t>((hour * 60 + minute) * 60 + second);
