@@ -48,6 +48,7 @@ LIBRARIES = {
     "sqlite3.h": {"engine/capture"},
     "spdlog/": {"engine/repo", "fs", "tools"},
     "fuse": {"fs"},
+    "malloc.h": {"fs"},
     "CLI/": {"tools"},
 }
 
