@@ -48,18 +48,6 @@ void say(std::string_view text) {
   [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, text.data(), text.size());
 }
 
-// In a signal handler, too.
-void remove_index(const char* file) {
-  Path lock_file{};
-  const std::size_t size = std::strlen(file);
-  ::unlink(file);
-  if (size + kLockEnding.size() < lock_file.size()) {
-    std::memcpy(lock_file.data(), file, size);
-    std::memcpy(lock_file.data() + size, kLockEnding.data(), kLockEnding.size());
-    ::unlink(lock_file.data());
-  }
-}
-
 constexpr std::string_view kWhatNext =
     " is damaged and was removed: once more, and it is built anew (a mount: after `epochfs "
     "umount`)";
@@ -129,6 +117,17 @@ void handle_faults() {
 }
 
 }  // namespace
+
+void remove_index(const char* file) {
+  Path lock_file{};
+  const std::size_t size = std::strlen(file);
+  ::unlink(file);
+  if (size + kLockEnding.size() < lock_file.size()) {
+    std::memcpy(lock_file.data(), file, size);
+    std::memcpy(lock_file.data() + size, kLockEnding.data(), kLockEnding.size());
+    ::unlink(lock_file.data());
+  }
+}
 
 void watch_index(MDB_env* env, const std::string& file) {
   mdb_env_set_assert(env, on_failed_assertion);

@@ -19,6 +19,8 @@ namespace epochfs::engine {
 void watch_index(MDB_env* env, const std::string& file);
 void forget_index(const std::string& file);
 
+// With its lock. May be called in a signal handler.
+void remove_index(const char* file);
 // Of an index that is found to be damaged without a fault: it is removed, too. kIo.
 Failure damaged_index(MDB_txn* txn);
 

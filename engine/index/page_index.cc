@@ -118,11 +118,6 @@ int open_environment(MDB_env* env, const std::string& file, PageIndex::Kind kind
   return mdb_env_open(env, file.c_str(), flags, 0600);
 }
 
-void remove_index(const std::string& file) {
-  ::unlink(file.c_str());
-  ::unlink((file + "-lock").c_str());
-}
-
 // LMDB must not be opened twice in a process: closing either would drop the other's file locks.
 class OpenIndexes {
  public:
@@ -158,7 +153,7 @@ Result<std::shared_ptr<PageIndex>> PageIndex::open(const std::string& directory,
     if (opened ||
         (opened.error().code != Code::kCorrupt && opened.error().code != Code::kUnsupported))
       return opened;
-    remove_index(file);
+    remove_index(file.c_str());
     return open_once(file, kind);
   });
 }

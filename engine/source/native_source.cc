@@ -81,7 +81,9 @@ Result<EpochContext> NativeSource::context(DatabaseNo database, Epoch epoch) con
   at.segment = segment.filename;
   // An epoch rests on what its segment rests on, or has a full to itself.
   if (*base != segment.base && at.base_row.end_epoch != epoch)
-    return Error::io(fmt::format("index: epoch {} rests on another full", epoch.get()));
+    return Error::io(fmt::format(
+        "index: epoch {} rests on another full; without its cache directory it is built anew",
+        epoch.get()));
   if (at.base_row.block_bytes < at.base_row.page_size.bytes() ||
       at.base_row.block_bytes % at.base_row.page_size.bytes() != 0 ||
       at.page_count() > kPageCountMax || at.base_page_count() > kPageCountMax)

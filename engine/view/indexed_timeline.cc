@@ -79,7 +79,7 @@ Result<std::vector<native::EpochFacts>> IndexedTimeline::list(Epoch first,
   TRY_ASSIGN(const PageIndex::Reader reader, index_->read());
   TRY_ASSIGN(const auto rows, reader.epochs(row_.number, first, row_.newest, count_max));
   if (rows.empty() && count_max > 0 && first <= row_.newest)
-    return Error::io("index: epochs are missing");
+    return Error::io("index: epochs are missing; without its cache directory it is built anew");
   found.reserve(rows.size());
   for (const EpochRow& row : rows) found.push_back(row.facts);
   return found;
